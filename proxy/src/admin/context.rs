@@ -1,0 +1,154 @@
+//! What the admin listener is given: narrow handles, no more. Filled in by whoever assembles the process.
+
+use super::logging::LogLevel;
+use crate::telemetry::metrics::Hub;
+use serde::Serialize;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Everything the endpoints need. Closures run on the control thread and must not wait for workers.
+pub struct AdminContext {
+    /// Where the process stands: what `/ready` answers.
+    pub lifecycle: Arc<Lifecycle>,
+    /// What `/metrics` shows.
+    pub hub: Arc<Hub>,
+    /// Bearer token demanded by everything but `/live` and `/ready`; `None` = none.
+    pub token: Option<String>,
+    /// `/server_info`: an object about this process.
+    pub server_info: Box<dyn Fn() -> serde_json::Value>,
+    /// `/config_dump`: the configuration in effect. Values at keys that sound secret are hidden on top.
+    pub config_dump: Box<dyn Fn() -> serde_json::Value>,
+    /// `/routes`, in the order they are matched.
+    pub routes: Box<dyn Fn() -> Vec<RouteRow>>,
+    /// `/clusters`: one row per endpoint.
+    pub clusters: Box<dyn Fn() -> Vec<ClusterRow>>,
+    /// `/listeners`, with their real ports.
+    pub listeners: Box<dyn Fn() -> Vec<ListenerRow>>,
+    /// `/logging`: shows the level, or sets it.
+    pub log_level: LogLevel,
+    /// `POST /reload`: reads the configuration again and takes it over, or says why not.
+    pub reload: Box<dyn Fn() -> Reload>,
+    /// `POST /drain`: begins to shut down, as SIGTERM does.
+    pub drain: Box<dyn Fn()>,
+}
+
+// The token must not get into any log: it is not shown, nor are the closures.
+impl std::fmt::Debug for AdminContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdminContext").field("lifecycle", &self.lifecycle).finish_non_exhaustive()
+    }
+}
+
+/// What is behind a listener.
+#[derive(Debug, Clone)]
+pub(super) enum Site {
+    /// All endpoints.
+    Admin(Rc<AdminContext>),
+    /// `GET /metrics` alone.
+    Metrics(Arc<Hub>),
+}
+
+/// A reload going on.
+pub type Reload = Pin<Box<dyn Future<Output = Result<(), ReloadRefused>>>>;
+
+/// The configuration is not sound; the one before stays.
+#[derive(Debug, thiserror::Error)]
+#[error("the new configuration was refused")]
+pub struct ReloadRefused {
+    /// One per finding, with its position.
+    pub diagnostics: Vec<String>,
+}
+
+/// Where the process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Not all listeners are open yet.
+    Starting,
+    /// Serving.
+    Ready,
+    /// Asked to end.
+    Draining,
+}
+
+impl State {
+    /// The word used everywhere.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// The [`State`] of the process, shared between threads.
+#[derive(Debug, Default)]
+pub struct Lifecycle(AtomicU8);
+
+impl Lifecycle {
+    /// Where it stands; at first `Starting`.
+    pub fn state(&self) -> State {
+        match self.0.load(Ordering::Acquire) {
+            0 => State::Starting,
+            1 => State::Ready,
+            _ => State::Draining,
+        }
+    }
+
+    /// Moves on; there is no way back.
+    pub fn advance(&self, to: State) {
+        self.0.fetch_max(to as u8, Ordering::AcqRel);
+    }
+}
+
+/// A line of `/routes`.
+#[derive(Debug, Clone, Serialize)]
+pub struct RouteRow {
+    /// Name of the route.
+    pub name: String,
+    /// Methods it takes; empty = all.
+    pub methods: Vec<String>,
+    /// Hosts it takes; empty = all.
+    pub hosts: Vec<String>,
+    /// Path pattern as in the file.
+    pub path: String,
+    /// Services it goes to, with their shares when there are several.
+    pub services: Vec<String>,
+    /// Marked as deprecated.
+    pub deprecated: bool,
+}
+
+/// A line of `/clusters`: one endpoint of a service.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClusterRow {
+    /// Name of the service.
+    pub service: String,
+    /// Address and port.
+    pub endpoint: String,
+    /// Share of the requests relative to the others.
+    pub weight: u32,
+    /// How an endpoint is chosen.
+    pub balance: String,
+    /// What is spoken: `http/1.1`, `h2`.
+    pub protocol: String,
+    /// TLS towards it.
+    pub tls: bool,
+}
+
+/// A line of `/listeners`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListenerRow {
+    /// Address and real port.
+    pub address: String,
+    /// TLS is spoken.
+    pub tls: bool,
+    /// Protocols taken: `http/1.1`, `h2`.
+    pub protocols: Vec<String>,
+    /// Certificate files.
+    pub certificates: Vec<String>,
+    /// What else it does: `redirect https`, `proxy protocol`.
+    pub notes: Vec<String>,
+}

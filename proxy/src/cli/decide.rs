@@ -1,0 +1,107 @@
+//! Deciding a request offline, exactly as the running gateway would: the ground of `explain` and `test`.
+
+use crate::config::route::HostPattern;
+use crate::config::{Config, ConfigTest};
+use crate::pipeline::admit::{Admitted, Known, Origin, Rules, admit};
+use crate::pipeline::reject::Rejection;
+use crate::pipeline::request_id;
+use crate::pipeline::trace::Trace;
+use crate::route::RouteTable;
+use http::header::{HOST, HeaderName};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// A request as it would arrive.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Method.
+    pub method: Method,
+    /// `/path?query`.
+    pub target: String,
+    /// Host asked for.
+    pub host: String,
+    /// Further headers, in order.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What would become of it.
+#[derive(Debug)]
+pub struct Decision {
+    /// What is known about the request.
+    pub known: Known,
+    /// Where it would go, or why not.
+    pub result: Result<Admitted, Rejection>,
+    /// The head as it would be sent.
+    pub head: Parts,
+}
+
+/// What cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAsked {
+    /// Not `METHOD /target`.
+    #[error("a request is written as 'METHOD /path?query', for example 'GET /orders/17'")]
+    Request,
+    /// A header that no client could send.
+    #[error("`{0}` is not a header")]
+    Header(String),
+}
+
+impl Asked {
+    /// `METHOD /target` with the default host of `config`.
+    pub fn parse(text: &str, host: Option<&str>, config: &Config) -> Result<Self, NotAsked> {
+        let (method, target) = text.trim().split_once(' ').ok_or(NotAsked::Request)?;
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_no_token| NotAsked::Request)?;
+        let target = target.trim().to_owned();
+        let host = host.map_or_else(|| default_host(config), ToOwned::to_owned);
+        Ok(Self { method, target, host, headers: Vec::new() })
+    }
+
+    /// The request of an entry of `tests:`.
+    pub fn of_test(test: &ConfigTest, config: &Config) -> Self {
+        Self {
+            method: test.method.clone(),
+            target: test.target.clone(),
+            host: test.host.clone().unwrap_or_else(|| default_host(config)),
+            headers: test.headers.clone(),
+        }
+    }
+
+    /// Decides it.
+    pub fn decide(&self, config: &Config, table: &RouteTable) -> Result<Decision, NotAsked> {
+        let request = Request::builder().method(self.method.clone()).uri(self.target.as_str()).body(());
+        let (mut head, ()) = request.map_err(|_invalid| NotAsked::Request)?.into_parts();
+        head.headers.insert(HOST, value(&self.host)?);
+        for (name, text) in &self.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_no| NotAsked::Header(name.clone()))?;
+            head.headers.append(name, value(text)?);
+        }
+        let nearest = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
+        let origin = Origin {
+            nearest,
+            nearest_value: &HeaderValue::from_static("192.0.2.1"),
+            trusted: config.trust.trusts(nearest.ip()),
+            scheme: "http",
+            tls: None,
+            redirect_https: None,
+            random: 0,
+        };
+        let mut known = Known::new(nearest, request_id::generate(0), Trace::new(0, 0));
+        let result = admit(Rules { config, table }, &origin, &mut known, &mut head);
+        Ok(Decision { known, result, head })
+    }
+}
+
+fn value(text: &str) -> Result<HeaderValue, NotAsked> {
+    HeaderValue::from_str(text).map_err(|_control| NotAsked::Header(text.to_owned()))
+}
+
+/// The first host a route names, else `localhost`.
+fn default_host(config: &Config) -> String {
+    let named = config.routes.iter().flat_map(|route| &route.hosts).next();
+    match named {
+        Some(HostPattern::Exact(host)) => host.to_string(),
+        Some(HostPattern::Wildcard(parent)) => format!("any.{parent}"),
+        None => "localhost".to_owned(),
+    }
+}

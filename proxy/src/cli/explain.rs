@@ -1,0 +1,104 @@
+//! `portcullis explain`: what would become of a request, stage by stage, without sending it.
+
+use super::decide::{Asked, Decision};
+use super::{ExplainArgs, REFUSED, complain, print, unsound, warn};
+use crate::config::{self, Config};
+use crate::pipeline::admit::Admitted;
+use crate::pipeline::reject::Rejection;
+use crate::route::{Head, RouteTable};
+use std::fmt::Write;
+use std::process::ExitCode;
+
+/// Explains one request.
+pub fn run(args: ExplainArgs) -> ExitCode {
+    let loaded = match config::load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => return unsound(&problems),
+    };
+    warn(&loaded.warnings);
+    let config = loaded.config;
+    let table = match RouteTable::build(&config.routes) {
+        Ok(table) => table,
+        Err(_reported_by_load) => return ExitCode::FAILURE,
+    };
+    let asked = Asked::parse(&args.request, args.host.as_deref(), &config);
+    let decided = asked.and_then(|mut asked| {
+        asked.headers = args.headers;
+        let decision = asked.decide(&config, &table)?;
+        Ok((asked, decision))
+    });
+    match decided {
+        Ok((asked, decision)) => {
+            print(&tell(&config, &table, &asked, &decision));
+            if decision.result.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) }
+        }
+        Err(error) => {
+            complain(&format!("error: {error}\n"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn tell(config: &Config, table: &RouteTable, asked: &Asked, decision: &Decision) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(text, "request    {} {} (host {})\n", asked.method, asked.target, asked.host);
+    let known = &decision.known;
+    if let Some(target) = &known.target {
+        let _ = write!(text, "path       {}\n", target.path());
+    }
+    tell_candidates(config, table, asked, decision, &mut text);
+    match &decision.result {
+        Ok(admitted) => tell_forwarding(config, decision, admitted, &mut text),
+        Err(rejection) => tell_refusal(rejection, &mut text),
+    }
+    text
+}
+
+fn tell_candidates(config: &Config, table: &RouteTable, asked: &Asked, decision: &Decision, text: &mut String) {
+    let (path, query) = asked.target.split_once('?').map_or((&*asked.target, None), |(p, q)| (p, Some(q)));
+    let Ok(canonical) = crate::admission::path::CanonicalPath::parse(path) else { return };
+    let head = Head {
+        method: &asked.method,
+        host: &decision.known.host,
+        path: canonical.as_str(),
+        query,
+        headers: &decision.head.headers,
+    };
+    let _ = text.write_str("routes\n");
+    for candidate in table.explain(&head) {
+        let _ = write!(text, "           {}\n", candidate.sentence(&config.routes));
+    }
+}
+
+fn tell_forwarding(config: &Config, decision: &Decision, admitted: &Admitted, text: &mut String) {
+    let Some(route) = config.routes.get(admitted.route) else { return };
+    let _ = write!(text, "route      {} (line {}), auth: public\n", route.name, route.line);
+    if let Some(service) = config.services.get(admitted.service.0) {
+        let endpoints: Vec<_> = service.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
+        let _ = write!(text, "service    {} ({})\n", service.name, endpoints.join(", "));
+        let request = route.request_timeout.unwrap_or(service.timeout.request);
+        let idle = route.idle_timeout.unwrap_or(service.timeout.idle);
+        let shown = request.map_or_else(|| "none".to_owned(), |limit| format!("{limit:?}"));
+        let connect = service.timeout.connect;
+        let _ = write!(text, "timeouts   connect {connect:?}, request {shown}, idle {idle:?}\n");
+    }
+    if route.target.split.len() > 1 {
+        let _ = text.write_str("split      this is one side; `sticky:` and chance decide for each caller\n");
+    }
+    let most = route.max_body.map_or_else(|| "unlimited".to_owned(), |bytes| format!("{bytes} bytes"));
+    let _ = write!(text, "body       {most}\n");
+    let host = String::from_utf8_lossy(admitted.host.as_bytes());
+    let _ = write!(text, "upstream   {} {} (host {host})\n", decision.known.method, admitted.target);
+    for (name, value) in &decision.head.headers {
+        let _ = write!(text, "           {name}: {}\n", String::from_utf8_lossy(value.as_bytes()));
+    }
+    let _ = text.write_str("verdict    forwarded\n");
+}
+
+fn tell_refusal(rejection: &Rejection, text: &mut String) {
+    let row = rejection.row();
+    let _ = write!(text, "verdict    {} at stage {}: {}\n", row.status.as_u16(), row.stage.word(), row.title);
+    let why = [row.reason, rejection.detail()].join(" ");
+    let _ = write!(text, "           {}\n", why.trim());
+}

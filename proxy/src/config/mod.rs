@@ -1,0 +1,112 @@
+//! What the file means: every section checked, every default filled in, every name resolved.
+//!
+//! `raw` mirrors what users write; one file per section turns it into the types here and says what is wrong
+//! with its position. Nothing outside this folder ever sees the raw form. A [`Config`] is immutable: a reload
+//! makes a new one and swaps it whole.
+
+mod load;
+mod yaml;
+mod tree;
+mod read;
+mod sections;
+mod raw;
+mod leaf;
+mod units;
+mod context;
+mod findings;
+mod resolve;
+mod proofs;
+mod emit;
+pub mod diagnostic;
+pub mod effective;
+pub mod listener;
+pub mod observe;
+pub mod route;
+pub mod schema;
+pub mod service;
+pub mod trust;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use diagnostic::{Diagnostic, Problems, Severity};
+pub use listener::{Admin, AdminBind, Listener, Timeouts};
+pub use load::{Loaded, load, parse};
+pub use observe::Observe;
+pub use route::Route;
+pub use service::{Service, ServiceId};
+pub use trust::{Strict, Trust};
+
+/// A whole, sound configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients connect, in the order of the file.
+    pub listeners: Vec<Listener>,
+    /// Whom we believe about the client's address.
+    pub trust: Trust,
+    /// What to do with things that are legal but dangerous.
+    pub strict: Strict,
+    /// Worker threads, at least 1.
+    pub workers: usize,
+    /// The admin listener; `None` when the file has no `admin:`.
+    pub admin: Option<Admin>,
+    /// How the process ends.
+    pub drain: Drain,
+    /// Services in the order of the file; a [`ServiceId`] indexes this.
+    pub services: Vec<Service>,
+    /// Routes in the order of the file, `defaults:` already folded in.
+    pub routes: Vec<Route>,
+    /// Logs, metrics, trace propagation.
+    pub observe: Observe,
+    /// The `tests:` of the file.
+    pub tests: Vec<ConfigTest>,
+    /// Every file this configuration was read from, itself first: what a reload watches.
+    pub files: Vec<PathBuf>,
+}
+
+/// How the process ends after SIGTERM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// Not ready any more, but still accepting, so that load balancers can look away. Default 5 s.
+    pub delay: Duration,
+    /// How long exchanges in flight may go on after that. Default 30 s.
+    pub timeout: Duration,
+}
+
+/// One entry of `tests:`: a request and what should become of it, decided offline.
+#[derive(Debug, Clone)]
+pub struct ConfigTest {
+    /// What the entry is called.
+    pub name: String,
+    /// Request method, upper case.
+    pub method: http::Method,
+    /// Request target as a client would send it: `/path?query`.
+    pub target: String,
+    /// The Host to ask for; `None` = the first host of the routes, or `localhost`.
+    pub host: Option<String>,
+    /// Request headers in the order of the file.
+    pub headers: Vec<(String, String)>,
+    /// What must be so.
+    pub expect: Expectation,
+    /// Line of the entry, 1-based.
+    pub line: usize,
+}
+
+/// What a [`ConfigTest`] demands; `None` demands nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// Status of the refusal; 200 stands for "would be forwarded".
+    pub status: Option<u16>,
+    /// The stage that refused: a word of `telemetry::outcome::Stage`.
+    pub stage: Option<String>,
+    /// Name of the route that took it.
+    pub route: Option<String>,
+    /// Name of the service it would go to.
+    pub service: Option<String>,
+    /// The path that would be sent upstream.
+    pub upstream_path: Option<String>,
+    /// Headers that must not go upstream.
+    pub absent: Vec<String>,
+    /// Headers that must go upstream with this value.
+    pub present: Vec<(String, String)>,
+}

@@ -1,0 +1,157 @@
+//! `defaults:` and `routes:` as written.
+
+use crate::config::leaf::{Date, HeaderText, Named, SizeOrNone, Time, TimeOrNone};
+use crate::config::tree::{Spanned, Text};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What every route does, unless it says otherwise.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Defaults {
+    /// Header edits of every route; a route's own win.
+    pub(in crate::config) headers: Headers,
+}
+
+/// Header edits in both directions.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Headers {
+    /// On the way to the service.
+    pub(in crate::config) request: Edits,
+    /// On the way to the client.
+    pub(in crate::config) response: Edits,
+}
+
+/// Header edits of one direction; `remove` happens first.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Edits {
+    /// Written, replacing what stood there.
+    pub(in crate::config) set: Named<HeaderText>,
+    /// Taken out.
+    pub(in crate::config) remove: Vec<Text>,
+}
+
+/// One route.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["name", "match", "auth"]))]
+pub(in crate::config) struct Route {
+    /// Name in metrics and logs: a-z, 0-9, `-`, `_` and `.`.
+    #[schemars(regex(pattern = "^[a-z0-9_.-]{1,64}$"))]
+    pub(in crate::config) name: Option<Text>,
+    /// Methods and path: `GET /orders`, `GET|POST /orders/**`, `* /admin/**`, `GET /users/{id}`, `GET ~/v[0-9]+/.*`.
+    #[schemars(regex(pattern = "^\\S+ +\\S+$"))]
+    pub(in crate::config) r#match: Option<Text>,
+    /// Hosts it takes, as in `shop.example` or `*.shop.example`. Default: any.
+    pub(in crate::config) hosts: Vec<Text>,
+    /// Further conditions; all must hold.
+    pub(in crate::config) when: When,
+    /// Who may use it; `public` must be written out.
+    #[schemars(extend("enum" = ["public"]))]
+    pub(in crate::config) auth: Option<Text>,
+    /// The service it goes to; this or `split`.
+    pub(in crate::config) to: Option<Text>,
+    /// Several services and their shares.
+    pub(in crate::config) split: Option<Spanned<Vec<Spanned<Share>>>>,
+    /// What keeps a caller on one side of the split.
+    pub(in crate::config) sticky: Option<Spanned<Sticky>>,
+    /// The path to send instead, as in `/api/orders/**` or `/api/{id}`.
+    pub(in crate::config) path: Option<Text>,
+    /// Header edits.
+    pub(in crate::config) headers: Headers,
+    /// Replaces times of the service.
+    pub(in crate::config) timeout: RouteTimeout,
+    /// Announced end of life.
+    pub(in crate::config) deprecated: Option<Spanned<Deprecated>>,
+    /// Limits on the request body.
+    pub(in crate::config) body: Body,
+    /// What its paths may contain that others may not.
+    pub(in crate::config) paths: Paths,
+}
+
+/// Further conditions of a route; all must hold. `*` = is there.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct When {
+    /// Request headers and their values.
+    pub(in crate::config) header: Named<HeaderText>,
+    /// Query parameters and their values.
+    pub(in crate::config) query: Named<HeaderText>,
+}
+
+/// One side of a split.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["to"]))]
+pub(in crate::config) struct Share {
+    /// The service.
+    pub(in crate::config) to: Option<Text>,
+    /// Its share relative to the others; 0 = none. Default: 1.
+    #[schemars(range(max = 1_000_000))]
+    pub(in crate::config) weight: Option<Spanned<u32>>,
+}
+
+/// `ip`, `{ header: X-User }` or `{ cookie: session }`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Sticky {
+    /// The client's address.
+    Ip,
+    /// A header.
+    Header(Text),
+    /// A cookie.
+    Cookie(Text),
+}
+
+/// Times of a route; they replace those of the service.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct RouteTimeout {
+    /// From the whole request head to the head of the answer.
+    pub(in crate::config) request: Option<TimeOrNone>,
+    /// Longest pause inside an answer's body.
+    pub(in crate::config) idle: Option<Time>,
+}
+
+/// Announced end of life of a route.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["since"]))]
+pub(in crate::config) struct Deprecated {
+    /// Deprecated since this day.
+    pub(in crate::config) since: Option<Date>,
+    /// Gone from this day on.
+    pub(in crate::config) sunset: Option<Date>,
+    /// Where to read about it.
+    pub(in crate::config) link: Option<Text>,
+}
+
+/// Limits on the request body.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Body {
+    /// Largest request body, as in `10MiB`; `none` = unlimited. Default: 10MiB.
+    pub(in crate::config) max: Option<SizeOrNone>,
+}
+
+/// What a route's paths may contain that others may not.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Paths {
+    /// `%2f`. Default: refuse.
+    pub(in crate::config) encoded_slash: Option<Spanned<KeepOrRefuse>>,
+    /// `;`. Default: refuse.
+    pub(in crate::config) semicolon: Option<Spanned<KeepOrRefuse>>,
+}
+
+/// Let something pass, or answer 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum KeepOrRefuse {
+    /// Match and send that very form.
+    Keep,
+    /// Answer 400.
+    Refuse,
+}

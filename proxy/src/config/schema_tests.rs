@@ -1,0 +1,74 @@
+//! The schema says the same as the reader: no planned key, no null, and everything required is demanded.
+
+use super::super::diagnostic::Code;
+use super::super::load::parse;
+use super::*;
+use std::path::Path;
+
+/// The definition of a section.
+fn section(name: &str) -> Value {
+    schema()["$defs"][name].clone()
+}
+
+#[test]
+fn planned_keys_are_not_in_the_schema() {
+    let schema = schema();
+
+    for key in ["auth", "limits", "stores", "mesh", "cors"] {
+        assert!(schema["properties"].get(key).is_none(), "{key}");
+    }
+    for key in ["dns", "retry", "breaker"] {
+        assert!(section("Service")["properties"].get(key).is_none(), "{key}");
+    }
+}
+
+#[test]
+fn null_is_nowhere_and_unknown_keys_are_refused() {
+    let text = schema().to_string();
+
+    assert!(!text.contains("\"null\""), "{text}");
+    assert_eq!(schema()["additionalProperties"], false);
+    assert_eq!(section("Route")["additionalProperties"], false);
+}
+
+#[test]
+fn required_keys_are_those_the_reader_demands() {
+    let cases = [
+        (schema(), "{}"),
+        (section("Listener"), "listeners: [{}]"),
+        (section("Tls"), "listeners: [{ tls: {} }]"),
+        (section("Certificate"), "listeners: [{ tls: { certificates: [{}] } }]"),
+        (section("RedirectPort"), "listeners: [{ redirect: {} }]"),
+        (section("Admin"), "admin: {}"),
+        (section("Service"), "services: { a: {} }"),
+        (section("FullEndpoint"), "services: { a: { endpoints: [{}] } }"),
+        (section("UpstreamTls"), "services: { a: { tls: {} } }"),
+        (section("Route"), "routes: [{}]"),
+        (section("Share"), "routes: [{ split: [{}] }]"),
+        (section("Deprecated"), "routes: [{ deprecated: {} }]"),
+        (section("Metrics"), "observe: { metrics: {} }"),
+        (section("Test"), "tests: [{}]"),
+    ];
+
+    for (section, text) in cases {
+        let problems = parse(text, Path::new("t.yaml")).unwrap_err();
+
+        let required = section["required"].as_array().unwrap_or_else(|| panic!("{text}: {section:#}"));
+        for key in required {
+            let key = key.as_str().unwrap();
+            let demanded = |message: &str| {
+                message.contains(&format!("`{key}`")) || (key == "auth" && message.contains("who may use it"))
+            };
+            let mut missing = problems.0.iter().filter(|one| one.code == Code::MissingKey);
+            assert!(missing.any(|one| demanded(&one.message)), "{key} in {text}\n{problems}");
+        }
+    }
+}
+
+#[test]
+fn a_time_has_a_pattern_and_a_word_its_choices() {
+    let pattern = section("Timeouts")["properties"]["idle"]["pattern"].clone();
+
+    assert_eq!(pattern, "^[0-9]+ ?(ms|s|m|h)$");
+    assert_eq!(section("Strictness")["oneOf"][0]["const"], "refuse");
+}

@@ -1,0 +1,74 @@
+//! What each section is called in messages, and which of its keys are designed but not built yet.
+//!
+//! A key that is planned gets an answer of its own: "unknown key" would send people looking for a typo.
+
+/// A section of the file.
+pub(super) struct Section {
+    /// What to call it: `a route`.
+    pub(super) noun: &'static str,
+    /// Keys of later versions.
+    pub(super) planned: &'static [&'static str],
+}
+
+/// The section that a raw struct of this name mirrors.
+pub(super) fn section(name: &str) -> Section {
+    let (noun, planned): (_, &[_]) = match name {
+        "File" => (
+            "the file",
+            &["auth", "limits", "stores", "mesh", "workload", "inbound", "outbound", "ready", "authorize"],
+        ),
+        "Listener" => ("a listener", &[]),
+        "Tls" => ("`tls:` of a listener", &[]),
+        "Certificate" => ("a certificate", &[]),
+        "RedirectPort" => ("`redirect:`", &[]),
+        "Caps" => ("`caps:`", &[]),
+        "Timeouts" => ("`timeouts:` of a listener", &[]),
+        "Trust" => ("`trust:`", &[]),
+        "Strict" => ("`strict:`", &[]),
+        "Admin" => ("`admin:`", &[]),
+        "Drain" => ("`drain:`", &[]),
+        "Service" => (
+            "a service",
+            &[
+                "dns",
+                "srv",
+                "file",
+                "health",
+                "retry",
+                "bulkhead",
+                "breaker",
+                "outlier",
+                "slow_start",
+                "mesh",
+                "identity",
+                "local",
+            ],
+        ),
+        "FullEndpoint" => ("an endpoint", &[]),
+        "UpstreamTls" => ("`tls:` of a service", &[]),
+        "ServiceTimeout" => ("`timeout:` of a service", &[]),
+        "Pool" => ("`pool:`", &[]),
+        "Defaults" => ("`defaults:`", &["limits", "cors", "auth", "timeout", "retry"]),
+        "Headers" => ("`headers:`", &[]),
+        "Edits" => ("header edits", &["add"]),
+        "Route" => (
+            "a route",
+            &["limits", "allow", "cors", "upgrade", "ip", "on_open", "retry", "breaker", "mirror", "cache"],
+        ),
+        "When" => ("`when:`", &[]),
+        "Share" => ("an entry of `split:`", &[]),
+        "RouteTimeout" => ("`timeout:` of a route", &[]),
+        "Deprecated" => ("`deprecated:`", &[]),
+        "Body" => ("`body:`", &["min_rate"]),
+        "Paths" => ("`paths:`", &[]),
+        "Observe" => ("`observe:`", &[]),
+        "AccessLog" => ("`access_log:`", &["format", "profile"]),
+        "Metrics" => ("`metrics:`", &[]),
+        "Traces" => ("`traces:`", &["otlp", "sample"]),
+        "Test" => ("a test", &["token", "as"]),
+        "Expect" => ("`expect:`", &[]),
+        "UpstreamHeaders" => ("`upstream_headers:`", &[]),
+        _ => ("this section", &[]),
+    };
+    Section { noun, planned }
+}

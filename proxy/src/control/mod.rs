@@ -1,0 +1,285 @@
+//! The control thread: everything that is not a request. Start, reload, signals, drain, admin.
+//!
+//! A reload is all or nothing: the new configuration is read, compiled and its sockets are opened before any
+//! worker hears of it; if anything fails the old one stays and the log says why.
+
+pub mod sockets;
+pub mod views;
+pub mod watch;
+
+use crate::admin::{Lifecycle, ReloadRefused, State};
+use crate::config::{self, Config, Loaded, diagnostic};
+use crate::deployment::{Deployment, ListenerKey};
+use crate::drain::{Phase, Trigger};
+use crate::telemetry::access_log::AccessLogWriter;
+use crate::telemetry::metrics::Hub;
+use crate::worker::{Orders, Shared};
+use crate::{clock, worker};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// How long the access log may take to end.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why the gateway did not start, or does not take a new configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The file is not sound.
+    #[error("{0}")]
+    Config(config::Problems),
+    /// It is sound, but cannot run here.
+    #[error(transparent)]
+    Deploy(#[from] crate::deployment::DeployError),
+    /// A listener.
+    #[error(transparent)]
+    Bind(#[from] sockets::BindError),
+    /// The admin listener.
+    #[error(transparent)]
+    Admin(#[from] crate::admin::BindError),
+    /// The access log.
+    #[error("cannot open the access log: {0}")]
+    AccessLog(std::io::Error),
+    /// No thread or runtime to be had.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+    /// Something that only a restart can change.
+    #[error("`{key}:` cannot change while running; restart to apply it")]
+    NeedsRestart {
+        /// The key of the file.
+        key: &'static str,
+    },
+}
+
+/// The running process, as the control thread holds it.
+pub struct Control {
+    path: PathBuf,
+    /// Where the process stands.
+    pub lifecycle: Arc<Lifecycle>,
+    /// Where counters are read.
+    pub hub: Arc<Hub>,
+    shared: Shared,
+    /// The drain of the workers.
+    pub drain: Trigger,
+    /// Told when somebody asks for a drain other than by signal.
+    pub drain_asked: Notify,
+    deployed: RefCell<Arc<Deployment>>,
+    addresses: RefCell<HashMap<ListenerKey, SocketAddr>>,
+    access_log: RefCell<Option<AccessLogWriter>>,
+    workers: Vec<(UnboundedSender<Orders>, JoinHandle<()>)>,
+}
+
+/// Reads a file; its warnings go to the log.
+pub fn load(path: &Path) -> Result<Config, ControlError> {
+    let Loaded { config, warnings } = config::load(path).map_err(ControlError::Config)?;
+    if !warnings.is_empty() {
+        tracing::warn!("the configuration has warnings\n{}", diagnostic::render(&warnings));
+    }
+    Ok(config)
+}
+
+impl Control {
+    /// Opens the listeners and starts the workers.
+    pub fn start(
+        path: &Path,
+        config: Config,
+        hub: Arc<Hub>,
+        (drain, watcher): (Trigger, crate::drain::Watcher),
+    ) -> Result<Self, ControlError> {
+        let deployment = Arc::new(Deployment::new(config, None)?);
+        let shared = Shared { hub: Arc::clone(&hub), book: Arc::default(), drain: watcher };
+        let mut control = Self {
+            path: path.to_owned(),
+            lifecycle: Arc::default(),
+            hub,
+            shared,
+            drain,
+            drain_asked: Notify::new(),
+            deployed: RefCell::new(Arc::clone(&deployment)),
+            addresses: RefCell::default(),
+            access_log: RefCell::default(),
+            workers: Vec::new(),
+        };
+        *control.access_log.borrow_mut() = control.open_log(&deployment.config)?;
+        let mut sockets = control.open_sockets(&deployment, deployment.config.workers)?;
+        for index in 0..deployment.config.workers {
+            let orders = control.orders(&deployment, sockets.pop().unwrap_or_default());
+            control.workers.push(spawn(index, orders, control.shared.clone())?);
+        }
+        control.announce(&deployment);
+        Ok(control)
+    }
+
+    /// The deployment in force.
+    pub fn deployed(&self) -> Arc<Deployment> {
+        Arc::clone(&self.deployed.borrow())
+    }
+
+    /// The real address of a listener.
+    pub fn address(&self, key: ListenerKey) -> Option<SocketAddr> {
+        self.addresses.borrow().get(&key).copied()
+    }
+
+    /// Reads the file again and takes it over, or leaves everything as it is.
+    pub fn reload(&self) -> Result<(), ControlError> {
+        let result = self.try_reload();
+        self.hub.reload_ended(result.is_ok(), clock::wall());
+        match &result {
+            Ok(()) => tracing::info!(file = %self.path.display(), "reloaded"),
+            Err(error) => tracing::error!("the new configuration was refused, the old one stays: {error}"),
+        }
+        result
+    }
+
+    fn try_reload(&self) -> Result<(), ControlError> {
+        let before = self.deployed();
+        let config = load(&self.path)?;
+        if config.workers != before.config.workers {
+            return Err(ControlError::NeedsRestart { key: "workers" });
+        }
+        if config.admin.as_ref().map(|admin| &admin.bind) != before.config.admin.as_ref().map(|admin| &admin.bind) {
+            return Err(ControlError::NeedsRestart { key: "admin" });
+        }
+        if config.observe.metrics != before.config.observe.metrics {
+            return Err(ControlError::NeedsRestart { key: "observe.metrics" });
+        }
+        let deployment = Arc::new(Deployment::new(config, Some(&before))?);
+        let mut sockets = self.open_sockets(&deployment, self.workers.len())?;
+        let log = if deployment.config.observe.access_log == before.config.observe.access_log {
+            None
+        } else {
+            Some(self.open_log(&deployment.config)?)
+        };
+        // From here on nothing can fail.
+        let retired = log.and_then(|log| self.access_log.replace(log));
+        for (orders, _) in &self.workers {
+            // A worker that is gone has ended with the drain.
+            let _gone = orders.send(self.orders(&deployment, sockets.pop().unwrap_or_default())).is_err();
+        }
+        self.addresses.borrow_mut().retain(|key, _| deployment.listeners.iter().any(|plan| plan.key == *key));
+        self.announce(&deployment);
+        *self.deployed.borrow_mut() = deployment;
+        if let Some(log) = retired {
+            retire(log);
+        }
+        Ok(())
+    }
+
+    /// Opens the access log's file again (SIGUSR1, after logrotate).
+    pub fn reopen_log(&self) {
+        if let Some(log) = self.access_log.borrow().as_ref() {
+            log.handle().reopen();
+        }
+    }
+
+    fn open_log(&self, config: &Config) -> Result<Option<AccessLogWriter>, ControlError> {
+        let Some(settings) = &config.observe.access_log else { return Ok(None) };
+        AccessLogWriter::start(settings, self.hub.access_log_drops()).map(Some).map_err(ControlError::AccessLog)
+    }
+
+    /// Sockets of listeners that are not open yet: a set for each worker.
+    fn open_sockets(
+        &self,
+        deployment: &Deployment,
+        workers: usize,
+    ) -> Result<Vec<Vec<(ListenerKey, TcpListener)>>, ControlError> {
+        let mut sets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut opened = Vec::new();
+        for plan in &deployment.listeners {
+            if self.addresses.borrow().contains_key(&plan.key) {
+                continue;
+            }
+            let sockets = sockets::bind(plan.listener.bind, workers)?;
+            let address = sockets.first().and_then(|socket| socket.local_addr().ok());
+            opened.push((plan.key, address.unwrap_or(plan.listener.bind)));
+            sets.iter_mut().zip(sockets).for_each(|(set, socket)| set.push((plan.key, socket)));
+        }
+        self.addresses.borrow_mut().extend(opened);
+        Ok(sets)
+    }
+
+    fn orders(&self, deployment: &Arc<Deployment>, sockets: Vec<(ListenerKey, TcpListener)>) -> Orders {
+        let access_log = self.access_log.borrow().as_ref().map(AccessLogWriter::handle);
+        Orders { deployment: Arc::clone(deployment), sockets, access_log }
+    }
+
+    fn announce(&self, deployment: &Deployment) {
+        for (index, plan) in deployment.listeners.iter().enumerate() {
+            let address = self.address(plan.key).unwrap_or(plan.listener.bind);
+            tracing::info!(listener = index, %address, tls = plan.tls.is_some(), "listening");
+        }
+    }
+
+    /// Ends the workers: not ready, then no new connections, then nobody waits any more.
+    pub async fn leave(&self, skip_delay: bool, hurry: &Notify) {
+        let drain = self.deployed().config.drain;
+        self.lifecycle.advance(State::Draining);
+        self.drain.advance(Phase::Leaving);
+        let delay = if skip_delay { Duration::ZERO } else { drain.delay };
+        tracing::info!(?delay, timeout = ?drain.timeout, "draining; a second signal ends at once");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = hurry.notified() => self.drain.advance(Phase::Over),
+        }
+        self.drain.advance(Phase::Closing);
+        tokio::select! {
+            () = self.workers_ended() => return,
+            () = tokio::time::sleep(drain.timeout) => tracing::warn!("exchanges were cut: the drain took too long"),
+            () = hurry.notified() => tracing::warn!("exchanges were cut: told to end at once"),
+        }
+        self.drain.advance(Phase::Over);
+        self.workers_ended().await;
+    }
+
+    async fn workers_ended(&self) {
+        while !self.workers.iter().all(|(_, thread)| thread.is_finished()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Writes what is left of the access log.
+    pub fn finish(&self) {
+        if let Some(log) = self.access_log.borrow_mut().take() {
+            retire(log);
+        }
+    }
+
+    /// A reload as the admin listener asks for it.
+    pub fn reload_for_admin(&self) -> Result<(), ReloadRefused> {
+        self.reload().map_err(|error| match error {
+            ControlError::Config(problems) => {
+                ReloadRefused { diagnostics: problems.0.iter().map(ToString::to_string).collect() }
+            }
+            other => ReloadRefused { diagnostics: vec![other.to_string()] },
+        })
+    }
+}
+
+fn retire(log: AccessLogWriter) {
+    if log.shutdown(LOG_PATIENCE).is_err() {
+        tracing::warn!("the access log could not be written to its end");
+    }
+}
+
+fn spawn(
+    index: usize,
+    first: Orders,
+    shared: Shared,
+) -> Result<(UnboundedSender<Orders>, JoinHandle<()>), ControlError> {
+    let (sender, orders) = unbounded_channel();
+    let runtime = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+        match runtime {
+            Ok(runtime) => runtime.block_on(worker::run(first, orders, shared)),
+            Err(error) => tracing::error!(%error, "a worker has no runtime"),
+        }
+    };
+    let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(runtime);
+    Ok((sender, thread.map_err(ControlError::Thread)?))
+}

@@ -1,0 +1,116 @@
+//! What the admin listener shows of the running process.
+
+use super::Control;
+use crate::admin::{AdminContext, ClusterRow, ListenerRow, LogLevel, RouteRow};
+use crate::config::route::{HostPattern, Methods, Route};
+use crate::config::service::{Balance, Protocol};
+use crate::config::{Config, effective};
+use crate::deployment::{Deployment, ListenerPlan};
+use crate::route;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Everything the admin listener may know and do.
+pub fn admin(control: &Rc<Control>, log_level: LogLevel) -> Rc<AdminContext> {
+    let shown = |view: fn(&Control, &Deployment) -> serde_json::Value| -> Box<dyn Fn() -> serde_json::Value> {
+        let control = Rc::clone(control);
+        Box::new(move || view(&control, &control.deployed()))
+    };
+    let (routes, clusters, listeners) = (Rc::clone(control), Rc::clone(control), Rc::clone(control));
+    let (reload, drain) = (Rc::clone(control), Rc::clone(control));
+    let token = control.deployed().config.admin.as_ref().and_then(|admin| admin.token.clone());
+    Rc::new(AdminContext {
+        lifecycle: Arc::clone(&control.lifecycle),
+        hub: Arc::clone(&control.hub),
+        token,
+        server_info: shown(server_info),
+        config_dump: shown(|_, deployment| effective::to_redacted_json(&deployment.config)),
+        routes: Box::new(move || {
+            let config = &routes.deployed().config;
+            config.routes.iter().map(|route| route_row(config, route)).collect()
+        }),
+        clusters: Box::new(move || cluster_rows(&clusters.deployed().config)),
+        listeners: Box::new(move || {
+            let deployment = listeners.deployed();
+            deployment.listeners.iter().map(|plan| listener_row(&listeners, plan)).collect()
+        }),
+        log_level,
+        reload: Box::new(move || {
+            let control = Rc::clone(&reload);
+            Box::pin(async move { control.reload_for_admin() })
+        }),
+        drain: Box::new(move || drain.drain_asked.notify_one()),
+    })
+}
+
+fn server_info(control: &Control, deployment: &Deployment) -> serde_json::Value {
+    serde_json::json!({
+        "name": "portcullis",
+        "version": env!("CARGO_PKG_VERSION"),
+        "mode": "edge",
+        "state": control.lifecycle.state().word(),
+        "workers": deployment.config.workers,
+        "pid": std::process::id(),
+        "config": control.path.display().to_string(),
+    })
+}
+
+fn route_row(config: &Config, route: &Route) -> RouteRow {
+    let split = &route.target.split;
+    let total: u64 = split.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let services = split.iter().filter_map(|(id, weight)| {
+        let name = config.services.get(id.0)?.name.as_ref();
+        let share = (split.len() > 1).then(|| format!(" {}%", u64::from(*weight) * 100 / total.max(1)));
+        Some(format!("{name}{}", share.unwrap_or_default()))
+    });
+    RouteRow {
+        name: route.name.to_string(),
+        methods: match &route.methods {
+            Methods::Any => Vec::new(),
+            Methods::These(list) => list.iter().map(ToString::to_string).collect(),
+        },
+        hosts: route.hosts.iter().map(|host: &HostPattern| route::host::text_of(host)).collect(),
+        path: route::path::text_of(&route.path),
+        services: services.collect(),
+        deprecated: route.deprecated.is_some(),
+    }
+}
+
+fn cluster_rows(config: &Config) -> Vec<ClusterRow> {
+    let rows = config.services.iter().flat_map(|service| {
+        service.endpoints.iter().map(|endpoint| ClusterRow {
+            service: service.name.to_string(),
+            endpoint: endpoint.address.to_string(),
+            weight: endpoint.weight,
+            balance: match service.balance {
+                Balance::RoundRobin => "round-robin",
+                Balance::LeastRequest => "least-request",
+            }
+            .to_owned(),
+            protocol: match service.protocol {
+                Protocol::H1 => "http/1.1",
+                Protocol::H2 => "h2",
+            }
+            .to_owned(),
+            tls: service.tls.is_some(),
+        })
+    });
+    rows.collect()
+}
+
+fn listener_row(control: &Control, plan: &ListenerPlan) -> ListenerRow {
+    let listener = &plan.listener;
+    let protocols = [(listener.h2, "h2"), (listener.h1, "http/1.1")];
+    let notes = [
+        listener.redirect_https.map(|port| format!("redirect https:{port}")),
+        listener.proxy_protocol.then(|| "proxy protocol".to_owned()),
+    ];
+    let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
+    ListenerRow {
+        address: control.address(plan.key).unwrap_or(listener.bind).to_string(),
+        tls: plan.tls.is_some(),
+        protocols: protocols.iter().filter(|(on, _)| *on).map(|(_, name)| (*name).to_owned()).collect(),
+        certificates: certificates.map(|pair| pair.cert.display().to_string()).collect(),
+        notes: notes.into_iter().flatten().collect(),
+    }
+}

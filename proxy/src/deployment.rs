@@ -1,0 +1,75 @@
+//! A configuration made ready to run: routes compiled, certificates read, caps counted on.
+//!
+//! Made off the request path, and whole or not at all: whatever can fail fails here, before any worker hears of
+//! it. Shared by all workers, immutable.
+
+use crate::config::{Config, Listener};
+use crate::listener::caps::Limits;
+use crate::route::{BuildError, RouteTable};
+use crate::tls::client::ClientTls;
+use crate::tls::pem::TlsError;
+use crate::tls::server::ServerTls;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A configuration made ready to run.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The meaning of the file.
+    pub config: Arc<Config>,
+    /// Its routes.
+    pub table: Arc<RouteTable>,
+    /// Its listeners, in the order of the file.
+    pub listeners: Vec<ListenerPlan>,
+    /// TLS towards its services, in the order of the file.
+    pub client_tls: Vec<Option<ClientTls>>,
+}
+
+/// A listener made ready to run.
+#[derive(Debug)]
+pub struct ListenerPlan {
+    /// What it is known by across reloads.
+    pub key: ListenerKey,
+    /// Its section of the file.
+    pub listener: Listener,
+    /// Its certificates.
+    pub tls: Option<ServerTls>,
+    /// Its caps and counts.
+    pub limits: Limits,
+}
+
+/// What a listener is known by across reloads: its address as written, and its turn among equals (port 0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ListenerKey(SocketAddr, usize);
+
+/// Why a configuration cannot run here.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// A certificate, key or bundle.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Routes that cannot be told apart, or that do not compile.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Routes(Vec<BuildError>),
+}
+
+impl Deployment {
+    /// Reads and compiles everything; counts of listeners in `before` go on.
+    pub fn new(config: Config, before: Option<&Self>) -> Result<Self, DeployError> {
+        let table = RouteTable::build(&config.routes).map_err(DeployError::Routes)?;
+        let mut listeners: Vec<ListenerPlan> = Vec::with_capacity(config.listeners.len());
+        for listener in &config.listeners {
+            let turn = listeners.iter().filter(|plan| plan.listener.bind == listener.bind).count();
+            let key = ListenerKey(listener.bind, turn);
+            let known = before.and_then(|before| before.listeners.iter().find(|plan| plan.key == key));
+            let limits = known.map_or_else(|| Limits::new(listener.caps), |plan| plan.limits.renewed(listener.caps));
+            listeners.push(ListenerPlan { key, tls: ServerTls::load(listener)?, listener: listener.clone(), limits });
+        }
+        let client_tls = config
+            .services
+            .iter()
+            .map(|service| service.tls.as_ref().map(|tls| ClientTls::load(tls, service.protocol)).transpose())
+            .collect::<Result<_, _>>()?;
+        Ok(Self { config: Arc::new(config), table: Arc::new(table), listeners, client_tls })
+    }
+}

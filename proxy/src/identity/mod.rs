@@ -1,0 +1,3 @@
+//! Identity headers: which names nobody outside may set.
+
+pub mod headers;

@@ -1,0 +1,98 @@
+//! The accept loop of one listener on one worker: it never ends by itself.
+//!
+//! A failing accept (no file descriptors left, most of all) pauses the loop and is logged once a second; the
+//! connections that are open are not disturbed.
+
+use super::caps::Limits;
+use super::serve;
+use crate::config::Listener;
+use crate::config::trust::{Strict, Trust};
+use crate::drain::Roster;
+use crate::pipeline::Pipeline;
+use crate::telemetry::metrics::{Refusal, WorkerMetrics};
+use crate::tls::server::ServerTls;
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long a failing accept pauses.
+const PAUSE: Duration = Duration::from_millis(100);
+/// One log line in so many pauses.
+const PAUSES_PER_LINE: u32 = 10;
+
+/// What connections of a listener are served with; replaced whole by a reload.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The listener's section of the file.
+    pub listener: Listener,
+    /// Its certificates.
+    pub tls: Option<ServerTls>,
+    /// Its caps and counts.
+    pub limits: Limits,
+    /// Whom to believe.
+    pub trust: Trust,
+    /// How strict to be.
+    pub strict: Strict,
+}
+
+/// A listener of one worker.
+#[derive(Debug)]
+pub struct Acceptor {
+    /// What new connections are served with.
+    pub settings: RefCell<Rc<Settings>>,
+    /// Where their requests go.
+    pub pipeline: Rc<Pipeline>,
+    /// Who must hear of the drain.
+    pub roster: Rc<Roster>,
+}
+
+impl Acceptor {
+    /// Accepts until dropped.
+    pub async fn run(self: Rc<Self>, listener: TcpListener) {
+        let mut failures = 0u32;
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    failures = 0;
+                    self.admit(stream, peer);
+                }
+                Err(error) if is_the_clients(&error) => {}
+                Err(error) => {
+                    self.metrics().accept_failed();
+                    if failures % PAUSES_PER_LINE == 0 {
+                        tracing::error!(%error, "accept failed; if these are too many open files, raise the limit (LimitNOFILE, ulimit -n) or lower caps.connections");
+                    }
+                    failures = failures.wrapping_add(1);
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn admit(self: &Rc<Self>, stream: TcpStream, peer: std::net::SocketAddr) {
+        let settings = Rc::clone(&self.settings.borrow());
+        let Some(open) = settings.limits.open() else {
+            self.metrics().refused(Refusal::Cap);
+            return;
+        };
+        let this = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let _counted = (open, this.metrics().accepted());
+            if let Err(refusal) = serve::connection(&this, settings, stream, peer).await {
+                this.metrics().refused(refusal);
+            }
+        });
+    }
+
+    fn metrics(&self) -> &Rc<WorkerMetrics> {
+        &self.pipeline.recorder.metrics
+    }
+}
+
+/// The client was gone before we took it: nothing is wrong with us (accept(2)).
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}

@@ -1,0 +1,208 @@
+//! One connection from its first byte to its last.
+//!
+//! ```text
+//! PROXY header -> cap per address -> TLS -> which HTTP -> HTTP/1 behind the gate | HTTP/2 -> pipeline
+//! ```
+
+use super::accept::{Acceptor, Settings};
+use super::connection::{Connection, TlsFacts, client_address};
+use super::gate::{RequestGate, RequestRules};
+use super::greet::{self, Http};
+use super::guarded::Guarded;
+use super::stream::Transport;
+use crate::drain::Phase;
+use crate::runtime::LocalExecutor;
+use crate::telemetry::metrics::Refusal;
+use crate::tls::server::{self, ServerTls};
+use crate::{clock, sweep::Timer};
+use http::{HeaderValue, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Nothing of one connection grows beyond this.
+const BUFFER: usize = 64 * 1024;
+
+/// Serves one connection. `Err` = it was refused before any request.
+pub async fn connection(
+    acceptor: &Rc<Acceptor>,
+    settings: Rc<Settings>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+) -> Result<(), Refusal> {
+    let limit = settings.listener.timeouts.handshake;
+    // Without this, small answers wait for the acknowledgement of the one before.
+    let _best_effort = stream.set_nodelay(true).is_ok();
+    let said = match settings.listener.proxy_protocol {
+        false => None,
+        true if !settings.trust.trusts(peer.ip()) => return Err(Refusal::ProxyHeader),
+        true => Some(in_time(limit, greet::proxy_header(&mut stream)).await??),
+    };
+    let client = client_address(peer, said);
+    let _counted = settings.limits.open_from(client.ip()).ok_or(Refusal::PerAddress)?;
+    let (transport, tls, http) = match &settings.tls {
+        Some(tls) => in_time(limit, handshake(tls, &settings, stream)).await??,
+        None => match in_time(settings.listener.timeouts.header, plain(&settings, &stream)).await? {
+            Some(http) => (Transport::Plain(stream), None, http),
+            None => return Ok(()),
+        },
+    };
+    let connection = describe(&settings, peer, client, tls);
+    match http {
+        Http::H1 => serve_http1(acceptor, &settings, connection, transport).await,
+        Http::H2 => serve_http2(acceptor, connection, transport).await,
+    }
+    Ok(())
+}
+
+async fn in_time<F: Future>(limit: Duration, future: F) -> Result<F::Output, Refusal> {
+    tokio::time::timeout(limit, future).await.map_err(|_elapsed| Refusal::HandshakeTimeout)
+}
+
+/// What is spoken on a plain connection. `None` = the client left without a byte.
+async fn plain(settings: &Settings, stream: &TcpStream) -> Option<Http> {
+    if settings.listener.h1 && !settings.listener.h2 {
+        return Some(Http::H1);
+    }
+    greet::spoken(stream).await.ok().flatten()
+}
+
+async fn handshake(
+    tls: &ServerTls,
+    settings: &Settings,
+    stream: TcpStream,
+) -> Result<(Transport, Option<TlsFacts>, Http), Refusal> {
+    let hello = server::hello(stream).await;
+    let hello = hello.map_err(|_broken| Refusal::TlsError)?;
+    // The costly part: only so many at once, the others wait their turn within the handshake time.
+    let _turn = settings.limits.handshakes.acquire().await.map_err(|_closed| Refusal::HandshakeCap)?;
+    let stream = hello.into_stream(Arc::clone(&tls.config)).await.map_err(|_failed| Refusal::TlsError)?;
+    let (facts, is_h2) = tls.facts(stream.get_ref().1);
+    Ok((Transport::Tls(Box::new(stream)), Some(facts), if is_h2 { Http::H2 } else { Http::H1 }))
+}
+
+fn describe(settings: &Settings, peer: SocketAddr, client: SocketAddr, tls: Option<TlsFacts>) -> Rc<Connection> {
+    let address = client.ip().to_canonical().to_string();
+    Rc::new(Connection {
+        peer,
+        client,
+        client_value: HeaderValue::try_from(address).unwrap_or_else(|_never| HeaderValue::from_static("")),
+        peer_is_trusted: settings.trust.trusts(client.ip()),
+        tls,
+        redirect_https: settings.listener.redirect_https,
+        timeouts: settings.listener.timeouts,
+        in_flight: Cell::new(0),
+        fault: Cell::new(None),
+        marker_sent: Cell::new(false),
+    })
+}
+
+async fn serve_http1(
+    acceptor: &Rc<Acceptor>,
+    settings: &Settings,
+    connection: Rc<Connection>,
+    transport: Transport,
+) {
+    let gate = RequestGate::new(RequestRules::from(settings.strict));
+    let io = Guarded::new(transport, gate, Rc::clone(&connection), &acceptor.pipeline.sweep);
+    let service = service_fn(|request: Request<Incoming>| {
+        let pipeline = Rc::clone(&acceptor.pipeline);
+        let connection = Rc::clone(&connection);
+        async move { Ok::<_, Infallible>(pipeline.handle(connection, request).await) }
+    });
+    let served = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        // The gate and the sweep keep the client's pace, without a timer per request.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(io), service);
+    let mut served = pin!(served);
+    let member = acceptor.roster.join();
+    let mut asked_to_end = false;
+    poll_fn(|cx| {
+        match member.poll(cx) {
+            Phase::Over => return Poll::Ready(()),
+            Phase::Closing if !asked_to_end => {
+                asked_to_end = true;
+                served.as_mut().graceful_shutdown();
+            }
+            _ => {}
+        }
+        // An error here has been recorded with its exchange, or there was none.
+        served.as_mut().poll(cx).map(drop)
+    })
+    .await;
+}
+
+async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transport: Transport) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let pipeline = Rc::clone(&acceptor.pipeline);
+        let connection = Rc::clone(&connection);
+        async move { Ok::<_, Infallible>(pipeline.handle(connection, request).await) }
+    });
+    let served = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_header_list_size(32 * 1024)
+        .max_send_buf_size(BUFFER)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(200)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .serve_connection(TokioIo::new(transport), service);
+    let mut served = pin!(served);
+    let pace = IdlePace::new(acceptor.pipeline.sweep.timer(), &connection);
+    let member = acceptor.roster.join();
+    let mut asked_to_end = false;
+    poll_fn(|cx| {
+        let phase = member.poll(cx);
+        if phase == Phase::Over {
+            return Poll::Ready(());
+        }
+        let ended = served.as_mut().poll(cx);
+        if ended.is_pending() && !asked_to_end && (phase >= Phase::Leaving || pace.is_over(cx)) {
+            asked_to_end = true;
+            served.as_mut().graceful_shutdown();
+            return served.as_mut().poll(cx).map(drop);
+        }
+        ended.map(drop)
+    })
+    .await;
+}
+
+/// Notices an HTTP/2 connection that carries no stream for too long.
+struct IdlePace<'a> {
+    timer: Timer,
+    connection: &'a Connection,
+}
+
+impl<'a> IdlePace<'a> {
+    /// The first stream must come as soon as a first head.
+    fn new(timer: Timer, connection: &'a Connection) -> Self {
+        timer.arm(clock::now() + connection.timeouts.header);
+        Self { timer, connection }
+    }
+
+    fn is_over(&self, cx: &std::task::Context<'_>) -> bool {
+        if self.connection.in_flight.get() > 0 {
+            self.timer.disarm();
+            return false;
+        }
+        if !self.timer.is_armed() && !self.timer.has_fired() {
+            self.timer.arm(clock::now() + self.connection.timeouts.idle);
+        }
+        self.timer.poll(cx).is_ready()
+    }
+}

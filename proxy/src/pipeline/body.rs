@@ -1,0 +1,145 @@
+//! The body of an answer on its way down: streamed or ours, counted, and with the exchange on its back.
+//!
+//! | ends by                       | outcome                               | upstream connection |
+//! |-------------------------------|---------------------------------------|---------------------|
+//! | its last byte                 | answered                              | back to the pool    |
+//! | the upstream breaking off     | upstream, `response_truncated`        | closed              |
+//! | the upstream falling silent   | upstream, `response_stalled`          | closed              |
+//! | being dropped before its end  | downstream, `client_gone`             | closed              |
+//!
+//! A body that breaks off ends with an error, so that the client sees a truncated answer and never a whole one.
+
+use super::exchange::Exchange;
+use crate::clock;
+use crate::identity;
+use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
+use crate::upstream::send::Held;
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub struct Body {
+    exchange: Box<Exchange>,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Our own words; `None` once sent.
+    Local(Option<Bytes>),
+    /// Streamed.
+    Upstream { incoming: Incoming, held: Option<Held>, idle: Duration },
+}
+
+/// Why an answer broke off.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub enum Broken {
+    /// The upstream closed, reset or broke its framing.
+    #[error("the service broke off its answer")]
+    Truncated,
+    /// The upstream said nothing for too long.
+    #[error("the service stopped in the middle of its answer")]
+    Stalled,
+}
+
+impl Body {
+    /// Our own words. The exchange must know its outcome already.
+    pub const fn local(exchange: Box<Exchange>, bytes: Bytes) -> Self {
+        Self { exchange, source: Source::Local(Some(bytes)) }
+    }
+
+    /// Streamed from upstream; pauses longer than `idle` end it.
+    pub fn upstream(exchange: Box<Exchange>, incoming: Incoming, held: Held, idle: Duration) -> Self {
+        exchange.timer.disarm();
+        Self { exchange, source: Source::Upstream { incoming, held: Some(held), idle } }
+    }
+
+    fn ended(&mut self) {
+        self.exchange.outcome = Outcome::ANSWERED;
+        if let Source::Upstream { held, .. } = &mut self.source
+            && let Some(held) = held.take()
+        {
+            held.answer_ended();
+        }
+    }
+
+    fn broken(&mut self, why: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Source::Upstream { held, .. } = &mut self.source else { return Poll::Ready(None) };
+        let reason = match (why, held.take().and_then(|held| held.fault())) {
+            (Broken::Truncated, Some(fault)) => fault.word(),
+            (Broken::Truncated, None) => "response_truncated",
+            (Broken::Stalled, _) => "response_stalled",
+        };
+        self.exchange.outcome = Outcome { ended_by: EndedBy::Upstream, stage: Stage::Response, reason };
+        Poll::Ready(Some(Err(why)))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = self.get_mut();
+        let (incoming, idle) = match &mut this.source {
+            Source::Local(bytes) => {
+                let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
+                this.exchange.bytes_out += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
+            }
+            Source::Upstream { incoming, idle, .. } => (incoming, *idle),
+        };
+        match Pin::new(incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                this.exchange.timer.disarm();
+                if let Some(data) = frame.data_ref() {
+                    this.exchange.bytes_out += data.len() as u64;
+                } else if let Some(trailers) = frame.trailers_mut() {
+                    identity::headers::strip(trailers);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                this.ended();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(_broken))) => this.broken(Broken::Truncated),
+            Poll::Pending if this.exchange.timer.has_fired() => this.broken(Broken::Stalled),
+            Poll::Pending => {
+                if !this.exchange.timer.is_armed() {
+                    this.exchange.timer.arm(clock::now() + idle);
+                }
+                let _registered = this.exchange.timer.poll(cx).is_ready();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Local(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Local(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Source::Upstream { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        // A body of known length is dropped after its last byte, without being asked for more.
+        if matches!(&self.source, Source::Upstream { incoming, held: Some(_), .. } if incoming.is_end_stream()) {
+            self.ended();
+        }
+    }
+}

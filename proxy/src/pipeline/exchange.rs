@@ -1,0 +1,146 @@
+//! What is known about one request and its answer so far.
+//!
+//! An exchange is recorded exactly once, when it is dropped: with the answer's last byte, or when the client has
+//! left and its task ended. Until something better is known it ends as "the client left", because that is what
+//! a drop without a word means.
+
+use super::Recorder;
+use super::admit::Known;
+use super::request_id;
+use super::snapshot::Snapshot;
+use super::trace::Trace;
+use crate::clock;
+use crate::listener::connection::{Connection, InFlight};
+use crate::sweep::Timer;
+use crate::telemetry::metrics::ActiveGuard;
+use crate::telemetry::outcome::Outcome;
+use crate::telemetry::record::Record;
+use crate::upstream::body::Flow;
+use crate::upstream::cluster::Cluster;
+use crate::upstream::send::Progress;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Version};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Status written down for a client that left before it got an answer (the convention of nginx).
+const CLIENT_GONE: u16 = 499;
+
+/// One request and its answer.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The connection it came on.
+    pub connection: Rc<Connection>,
+    /// When its head had arrived.
+    pub started: Instant,
+    wall: SystemTime,
+    /// Deadlines: first of the answer's head, then of pauses in its body.
+    pub timer: Timer,
+    /// What is known about the request.
+    pub known: Known,
+    /// The configuration it is handled by.
+    pub snapshot: Rc<Snapshot>,
+    /// The service chosen.
+    pub cluster: Option<Rc<Cluster>>,
+    /// Attempts and the last endpoint.
+    pub progress: RefCell<Progress>,
+    /// The request body on its way.
+    pub flow: Option<Rc<Flow>>,
+    /// When the first attempt began, and how long the answer's head took.
+    pub upstream_time: Option<Duration>,
+    /// Status of the answer.
+    pub status: u16,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// How it ended, as far as is known.
+    pub outcome: Outcome,
+    recorder: Rc<Recorder>,
+    _in_flight: InFlight,
+    _active: ActiveGuard,
+}
+
+impl Exchange {
+    /// Begins when a request's head has arrived.
+    pub fn begin(
+        connection: &Rc<Connection>,
+        recorder: &Rc<Recorder>,
+        snapshot: Rc<Snapshot>,
+        timer: Timer,
+    ) -> Box<Self> {
+        let id = request_id::generate(fastrand::u128(..));
+        let known = Known::new(connection.client, id, Trace::new(fastrand::u128(..), fastrand::u64(..)));
+        Box::new(Self {
+            connection: Rc::clone(connection),
+            started: clock::now(),
+            wall: clock::wall(),
+            timer,
+            known,
+            snapshot,
+            cluster: None,
+            progress: RefCell::default(),
+            flow: None,
+            upstream_time: None,
+            status: CLIENT_GONE,
+            bytes_out: 0,
+            outcome: Outcome { stage: crate::telemetry::outcome::Stage::Send, ..Outcome::CLIENT_GONE },
+            recorder: Rc::clone(recorder),
+            _in_flight: connection.enter(),
+            _active: recorder.metrics.active(),
+        })
+    }
+
+    /// Counts the use of a route whose end is announced.
+    pub fn count_deprecated(&self, route: &str) {
+        self.recorder.metrics.deprecated(route);
+    }
+
+    fn record(&self) -> Record<'_> {
+        let progress = self.progress.borrow();
+        let text = |value: &PathAndQuery| (value.path().len(), value.query().is_some());
+        let whole = self.known.target.as_ref().map_or("", PathAndQuery::as_str);
+        let (path, query) = self.known.target.as_ref().map(text).map_or((whole, ""), |(length, has_query)| {
+            (whole.get(..length).unwrap_or(whole), whole.get(length + usize::from(has_query)..).unwrap_or(""))
+        });
+        Record {
+            started: self.wall,
+            duration: clock::now().saturating_duration_since(self.started),
+            method: if self.known.target.is_some() { self.known.method.as_str() } else { "" },
+            scheme: self.connection.scheme(),
+            host: &self.known.host,
+            path,
+            query,
+            route: self.known.route.map(|index| self.snapshot.route_name(index)),
+            service: self.cluster.as_ref().map(|cluster| &*cluster.service.name),
+            endpoint: progress.endpoint,
+            attempts: progress.attempts,
+            upstream_time: self.upstream_time,
+            status: self.status,
+            protocol: protocol(self.known.version),
+            client: self.known.client,
+            peer: self.connection.peer,
+            user_agent: self.known.user_agent.as_ref().map(HeaderValue::as_bytes),
+            request_id: self.known.request_id.to_str().unwrap_or_default(),
+            trace_id: self.known.trace.trace_id(),
+            span_id: self.known.trace.span_id(),
+            bytes_in: self.flow.as_ref().map_or(0, |flow| flow.bytes.get()),
+            bytes_out: self.bytes_out,
+            tls_version: self.connection.tls.as_ref().map(|tls| tls.version),
+            outcome: self.outcome,
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.recorder.write(&self.record());
+    }
+}
+
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}

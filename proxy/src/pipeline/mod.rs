@@ -1,0 +1,248 @@
+//! The life of a request, downward.
+//!
+//! ```text
+//! handle
+//!   admit      pure: ids, client, cleaning, canonical path, route, rewrite     admit.rs
+//!   forward    deadline, endpoint, connection, send                            upstream/
+//!   deliver    clean the answer, deprecation headers, body on its way          body.rs
+//!   refuse     any Rejection becomes one answer                                reject.rs, reply.rs
+//! the Outcome is recorded when the body ends                                   exchange.rs
+//! ```
+//!
+//! Must not know: how connections are accepted, which mode this is, where configuration comes from.
+
+pub mod admit;
+pub mod body;
+pub mod exchange;
+pub mod forwarded;
+pub mod hop_by_hop;
+pub mod reject;
+pub mod reply;
+pub mod request_id;
+pub mod snapshot;
+pub mod trace;
+
+use crate::config::route::Route;
+use crate::config::service::Protocol;
+use crate::listener::connection::Connection;
+use crate::listener::gate::Fault;
+use crate::sweep::{Sweep, Timer};
+use crate::telemetry::access_log::WorkerLog;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::outcome::Outcome;
+use crate::telemetry::record::Record;
+use crate::upstream::body::{BodyFault, Flow, RequestBody};
+use crate::upstream::cluster::Cluster;
+use crate::upstream::send::{self, Held};
+use crate::{clock, identity, runtime, transform};
+use admit::{Admitted, Origin, Rules};
+use body::Body;
+use exchange::Exchange;
+use http::header::{self, HeaderName};
+use http::request::Parts;
+use http::uri::{Authority, Scheme, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use reject::Rejection;
+use snapshot::Snapshot;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Where finished exchanges are written down.
+#[derive(Debug)]
+pub struct Recorder {
+    /// The worker's counters.
+    pub metrics: Rc<WorkerMetrics>,
+    /// The worker's access log; `None` = off.
+    pub log: RefCell<Option<WorkerLog>>,
+}
+
+impl Recorder {
+    /// Writes one exchange down, once.
+    pub fn write(&self, record: &Record<'_>) {
+        self.metrics.exchange(record);
+        if let Some(log) = self.log.borrow_mut().as_mut() {
+            log.write(record);
+        }
+    }
+}
+
+/// What every exchange of a worker goes through.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The configuration in force.
+    pub snapshot: RefCell<Rc<Snapshot>>,
+    /// Where exchanges are written down.
+    pub recorder: Rc<Recorder>,
+    /// The worker's timers.
+    pub sweep: Rc<Sweep>,
+    /// HTTP/1 answers ask the client to leave.
+    pub leaving: Cell<bool>,
+}
+
+impl Pipeline {
+    /// One request, whatever becomes of it.
+    pub async fn handle(self: Rc<Self>, connection: Rc<Connection>, request: Request<Incoming>) -> Response<Body> {
+        let snapshot = Rc::clone(&self.snapshot.borrow());
+        let mut exchange = Exchange::begin(&connection, &self.recorder, snapshot, self.sweep.timer());
+        // A panic ends this exchange only; what it held is dropped on the way out.
+        let result = runtime::catch_panic(self.admit_and_forward(&mut exchange, request)).await;
+        let asks_to_leave = self.leaving.get() && exchange.known.version < http::Version::HTTP_2;
+        let mut response = match result.unwrap_or(Err(Rejection::Internal)) {
+            Ok((response, held)) => deliver(exchange, response, held),
+            Err(rejection) => reply::refuse(exchange, &rejection),
+        };
+        if asks_to_leave {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn admit_and_forward(
+        &self,
+        exchange: &mut Exchange,
+        request: Request<Incoming>,
+    ) -> Result<(Response<Incoming>, Held), Rejection> {
+        if let Some(fault) = refused_by_the_gate(&exchange.connection, &request) {
+            return Err(Rejection::Framing(fault));
+        }
+        let (mut head, incoming) = request.into_parts();
+        let snapshot = Rc::clone(&exchange.snapshot);
+        let rules = Rules { config: &snapshot.config, table: &snapshot.table };
+        let connection = Rc::clone(&exchange.connection);
+        let admitted = admit::admit(rules, &origin(&connection), &mut exchange.known, &mut head)?;
+
+        let route = snapshot.route(admitted.route).ok_or(Rejection::NoRoute)?;
+        let cluster = snapshot.clusters.get(admitted.service.0).ok_or(Rejection::NoEndpoint)?;
+        exchange.cluster = Some(Rc::clone(cluster));
+        let flow = Rc::new(Flow::default());
+        let body = RequestBody::new(incoming, &flow, route.max_body, exchange.known.grpc);
+        exchange.flow = Some(Rc::clone(&flow));
+        let request = address(head, admitted, cluster, body, exchange.known.grpc);
+        self.forward(exchange, cluster, route, request).await
+    }
+
+    /// Sends the request; the deadline covers connecting, resending and waiting for the answer's head.
+    async fn forward(
+        &self,
+        exchange: &mut Exchange,
+        cluster: &Cluster,
+        route: &Route,
+        request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Held), Rejection> {
+        let began = clock::now();
+        match route.request_timeout.unwrap_or(cluster.service.timeout.request) {
+            Some(limit) => exchange.timer.arm(began + limit),
+            None => exchange.timer.disarm(),
+        }
+        let flow = exchange.flow.clone();
+        let sent = send::send(cluster, request, flow, &exchange.progress);
+        let sent = before(&exchange.timer, sent).await.unwrap_or(Err(Rejection::RequestTimeout));
+        exchange.upstream_time = Some(clock::now().saturating_duration_since(began));
+        sent.map_err(|rejection| blame(exchange, rejection))
+    }
+}
+
+/// Whether this is the marker of a refusal: the gate lets no request without Host through but its own.
+fn refused_by_the_gate(connection: &Connection, request: &Request<Incoming>) -> Option<Fault> {
+    let is_marker = connection.marker_sent.get()
+        && request.version() == http::Version::HTTP_11
+        && !request.headers().contains_key(header::HOST);
+    connection.fault.get().filter(|_| is_marker)
+}
+
+fn origin(connection: &Connection) -> Origin<'_> {
+    Origin {
+        nearest: connection.client,
+        nearest_value: &connection.client_value,
+        trusted: connection.peer_is_trusted,
+        scheme: connection.scheme(),
+        tls: connection.tls.as_ref(),
+        redirect_https: connection.redirect_https,
+        random: fastrand::u64(..),
+    }
+}
+
+/// Puts host and target where the upstream's protocol has them.
+fn address(
+    mut head: Parts,
+    admitted: Admitted,
+    cluster: &Cluster,
+    body: RequestBody,
+    grpc: bool,
+) -> Request<RequestBody> {
+    let mut uri = http::uri::Parts::default();
+    uri.path_and_query = Some(admitted.target);
+    match cluster.service.protocol {
+        Protocol::H1 => {
+            head.version = http::Version::HTTP_11;
+            head.headers.insert(header::HOST, admitted.host);
+        }
+        Protocol::H2 => {
+            head.version = http::Version::HTTP_2;
+            uri.scheme = Some(if cluster.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+            uri.authority = Authority::try_from(admitted.host.as_bytes()).ok();
+            if grpc {
+                // gRPC servers demand it (gRPC over HTTP/2, "Call-Definition").
+                head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            }
+        }
+    }
+    head.uri = Uri::from_parts(uri).unwrap_or_default();
+    head.extensions = http::Extensions::new();
+    Request::from_parts(head, body)
+}
+
+/// Runs `future` until `timer` fires; `None` when it did.
+async fn before<F: Future>(timer: &Timer, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => timer.poll(cx).map(|()| None),
+    })
+    .await
+}
+
+/// A failed attempt is the client's fault when it was the request's body that failed.
+fn blame(exchange: &Exchange, rejection: Rejection) -> Rejection {
+    let Some(fault) = exchange.flow.as_ref().and_then(|flow| flow.fault.get()) else { return rejection };
+    match (fault, exchange.connection.fault.get()) {
+        (BodyFault::TooLarge, _) => Rejection::BodyTooLarge,
+        (BodyFault::Broken, Some(fault)) => Rejection::Framing(fault),
+        (BodyFault::Broken, None) => Rejection::BodyBroken,
+    }
+}
+
+/// The answer as the client gets it; the exchange rides on its body.
+fn deliver(mut exchange: Box<Exchange>, response: Response<Incoming>, held: Held) -> Response<Body> {
+    let (mut head, incoming) = response.into_parts();
+    exchange.status = head.status.as_u16();
+    exchange.outcome = Outcome::CLIENT_GONE;
+    head.version = exchange.known.version;
+    head.extensions = http::Extensions::new();
+    hop_by_hop::remove(&mut head.headers);
+    identity::headers::strip(&mut head.headers);
+    head.headers.insert(X_REQUEST_ID, exchange.known.request_id.clone());
+    let snapshot = Rc::clone(&exchange.snapshot);
+    let mut idle = held.idle();
+    if let Some(route) = exchange.known.route.and_then(|index| snapshot.route(index)) {
+        idle = route.idle_timeout.unwrap_or(idle);
+        finish_headers(route, &mut head.headers);
+        if route.deprecated.is_some() {
+            exchange.count_deprecated(&route.name);
+        }
+    }
+    Response::from_parts(head, Body::upstream(exchange, incoming, held, idle))
+}
+
+fn finish_headers(route: &Route, headers: &mut HeaderMap) {
+    transform::headers::apply(&route.headers.response, headers);
+    if let Some(deprecation) = &route.deprecated {
+        transform::headers::deprecation(deprecation, headers);
+    }
+}

@@ -1,0 +1,222 @@
+//! Every refusal there is, whose fault it was, and what the client is told: one closed table.
+//!
+//! The client never learns upstream names, addresses or errors. Must not know: how the refusal came about.
+
+use crate::admission::path::PathFault;
+use crate::listener::gate::Fault;
+use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
+use http::{HeaderValue, StatusCode};
+
+/// Why an exchange was not answered by its upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// The message is not framed soundly.
+    Framing(Fault),
+    /// The path has no safe canonical form.
+    Path(PathFault),
+    /// The connection's certificate does not cover the host asked for.
+    Misdirected,
+    /// The request has been through us before, again and again.
+    Loop,
+    /// No route takes it.
+    NoRoute,
+    /// A route takes the path, but not this method.
+    MethodNotAllowed {
+        /// Value of `Allow`.
+        allow: HeaderValue,
+    },
+    /// The listener only redirects.
+    RedirectHttps {
+        /// Value of `Location`.
+        location: HeaderValue,
+    },
+    /// `OPTIONS *` asks about us, not about a route (RFC 9110 §9.3.7).
+    ServerOptions,
+    /// The body is longer than the route takes.
+    BodyTooLarge,
+    /// The client stopped sending its body.
+    BodyBroken,
+    /// The service has no endpoint.
+    NoEndpoint,
+    /// No connection could be made.
+    Connect(ConnectFault),
+    /// The answer did not begin in time.
+    RequestTimeout,
+    /// The upstream closed or reset before its answer began.
+    UpstreamReset,
+    /// The upstream's answer is not framed soundly.
+    UpstreamFraming(Fault),
+    /// A bug of ours.
+    Internal,
+}
+
+/// Why no connection to an endpoint could be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectFault {
+    /// Refused, unreachable, out of ports.
+    Refused,
+    /// Nobody answered in time.
+    Timeout,
+    /// TLS failed: wrong name, unknown authority, expired certificate.
+    Tls,
+    /// The HTTP handshake failed.
+    Protocol,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Status for gRPC clients (grpc/status.md).
+    pub grpc: u8,
+    /// Stable word; upper-cased it is the `code` of the problem document.
+    pub reason: &'static str,
+    /// Short sentence for people.
+    pub title: &'static str,
+    /// Error type of `Proxy-Status` (RFC 9209 §2.3); empty = none.
+    pub proxy_status: &'static str,
+    /// Who ended the exchange.
+    pub ended_by: EndedBy,
+    /// Where.
+    pub stage: Stage,
+    /// The connection cannot be used any further.
+    pub close: bool,
+}
+
+impl Rejection {
+    /// What the client is told and what is recorded.
+    pub fn row(&self) -> Row {
+        use EndedBy::{Downstream, Proxy, Upstream};
+        match self {
+            Self::Framing(fault) => framing(*fault),
+            Self::Path(fault) => {
+                let word = fault.word();
+                row(400, word, "The path has no safe form.", "http_request_error", (Downstream, Stage::Path))
+            }
+            Self::Misdirected => {
+                let title = "This connection does not serve that host.";
+                row(421, "misdirected", title, "http_request_denied", (Downstream, Stage::Exchange))
+            }
+            Self::Loop => {
+                let title = "The request is going round in circles.";
+                row(508, "loop_detected", title, "proxy_loop_detected", (Proxy, Stage::Exchange))
+            }
+            Self::NoRoute => {
+                let title = "Nothing is served under this address.";
+                row(404, "no_route", title, "destination_not_found", (Proxy, Stage::Route))
+            }
+            Self::MethodNotAllowed { .. } => {
+                let title = "This address does not take that method.";
+                row(405, "method_not_allowed", title, "http_request_denied", (Proxy, Stage::Route))
+            }
+            Self::RedirectHttps { .. } => row(308, "", "Use https.", "", (Proxy, Stage::Done)),
+            Self::ServerOptions => row(204, "", "", "", (Proxy, Stage::Done)),
+            Self::BodyTooLarge => Row {
+                close: true,
+                ..row(413, "body_too_large", "The body is too large.", "http_request_error", (Proxy, Stage::Body))
+            },
+            Self::BodyBroken => Row {
+                close: true,
+                ..row(400, "body_broken", "The body ended early.", "http_request_error", (Downstream, Stage::Body))
+            },
+            Self::NoEndpoint => {
+                let title = "The service is not available.";
+                row(503, "no_endpoint", title, "destination_unavailable", (Proxy, Stage::Balance))
+            }
+            Self::Connect(fault) => connect(*fault),
+            Self::RequestTimeout => {
+                let title = "The service did not answer in time.";
+                row(504, "request_timeout", title, "http_response_timeout", (Upstream, Stage::Send))
+            }
+            Self::UpstreamReset => {
+                let title = "The service closed the connection.";
+                row(502, "upstream_reset", title, "connection_terminated", (Upstream, Stage::Send))
+            }
+            Self::UpstreamFraming(fault) => {
+                let title = "The service gave an answer that is not sound.";
+                row(502, fault.word(), title, "http_protocol_error", (Upstream, Stage::Response))
+            }
+            Self::Internal => {
+                let title = "Something went wrong inside the gateway.";
+                row(500, "internal_error", title, "proxy_internal_error", (Proxy, Stage::Exchange))
+            }
+        }
+    }
+
+    /// One more sentence for the client; empty when the title says it all.
+    pub fn detail(&self) -> &'static str {
+        match self {
+            Self::Framing(fault) => fault.detail(),
+            Self::Path(fault) => fault.detail(),
+            _ => "",
+        }
+    }
+
+    /// How the exchange ended.
+    pub fn outcome(&self) -> Outcome {
+        let Row { ended_by, stage, reason, .. } = self.row();
+        Outcome { ended_by, stage, reason }
+    }
+
+    /// After how many seconds it makes sense to try again.
+    pub const fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::NoEndpoint | Self::Connect(_) => Some(1),
+            _ => None,
+        }
+    }
+}
+
+impl ConnectFault {
+    /// The word used everywhere.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "connect_refused",
+            Self::Timeout => "connect_timeout",
+            Self::Tls => "connect_tls",
+            Self::Protocol => "connect_protocol",
+        }
+    }
+}
+
+fn framing(fault: Fault) -> Row {
+    let at = (EndedBy::Downstream, if fault == Fault::BodyTimeout { Stage::Body } else { Stage::Gate });
+    let title = "The request is not sound.";
+    Row { close: true, ..row(fault.status(), fault.word(), title, "http_request_error", at) }
+}
+
+fn connect(fault: ConnectFault) -> Row {
+    let proxy_status = match fault {
+        ConnectFault::Refused => "connection_refused",
+        ConnectFault::Timeout => "connection_timeout",
+        ConnectFault::Tls => "tls_certificate_error",
+        ConnectFault::Protocol => "http_protocol_error",
+    };
+    row(503, fault.word(), "The service is not available.", proxy_status, (EndedBy::Upstream, Stage::Connect))
+}
+
+fn row(
+    status: u16,
+    reason: &'static str,
+    title: &'static str,
+    proxy_status: &'static str,
+    (ended_by, stage): (EndedBy, Stage),
+) -> Row {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Row { status, grpc: grpc(status), reason, title, proxy_status, ended_by, stage, close: false }
+}
+
+/// gRPC status of an HTTP status (grpc/doc/http-grpc-status-mapping.md, with 413 and 429 as resources used up).
+const fn grpc(status: StatusCode) -> u8 {
+    match status.as_u16() {
+        401 => 16,
+        403 => 7,
+        404 | 405 | 421 => 12,
+        408 | 504 => 4,
+        413 | 429 => 8,
+        400..=499 => 3,
+        502 | 503 => 14,
+        _ => 13,
+    }
+}

@@ -1,0 +1,87 @@
+//! Our own answers: a problem document (RFC 9457), or a status in trailers form for gRPC clients.
+//!
+//! Fixed in size, and silent about what stands behind us.
+
+use super::body::Body;
+use super::exchange::Exchange;
+use super::reject::{Rejection, Row};
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// The answer for a refused exchange.
+pub fn refuse(mut exchange: Box<Exchange>, rejection: &Rejection) -> Response<Body> {
+    let row = rejection.row();
+    exchange.outcome = rejection.outcome();
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(X_REQUEST_ID, exchange.known.request_id.clone());
+    if !row.proxy_status.is_empty() {
+        let status = format!("portcullis; error={}", row.proxy_status);
+        insert(&mut headers, PROXY_STATUS, &status);
+    }
+    if let Some(seconds) = rejection.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    match rejection {
+        Rejection::MethodNotAllowed { allow } => drop(headers.insert(header::ALLOW, allow.clone())),
+        Rejection::RedirectHttps { location } => drop(headers.insert(header::LOCATION, location.clone())),
+        _ => {}
+    }
+    if row.close && exchange.known.version < http::Version::HTTP_2 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let (status, bytes) = if exchange.known.grpc {
+        trailers_only(&mut headers, &row)
+    } else if row.reason.is_empty() {
+        (row.status, Bytes::new())
+    } else {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        (row.status, problem(&exchange, rejection, &row))
+    };
+    exchange.status = status.as_u16();
+    let mut response = Response::new(Body::local(exchange, bytes));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn problem(exchange: &Exchange, rejection: &Rejection, row: &Row) -> Bytes {
+    let mut document = json!({
+        "type": "about:blank",
+        "title": row.title,
+        "status": row.status.as_u16(),
+        "code": row.reason.to_ascii_uppercase(),
+        "detail": rejection.detail(),
+        "traceId": exchange.known.trace.trace_id(),
+        "requestId": exchange.known.request_id.to_str().unwrap_or_default(),
+    });
+    if let Some(members) = document.as_object_mut() {
+        if rejection.detail().is_empty() {
+            members.remove("detail");
+        }
+        if let Some(seconds) = rejection.retry_after() {
+            members.insert("retryAfterSeconds".to_owned(), seconds.into());
+        }
+    }
+    Bytes::from(document.to_string())
+}
+
+/// The form of gRPC: 200, no body, the status in what is headers and trailers at once.
+fn trailers_only(headers: &mut HeaderMap, row: &Row) -> (StatusCode, Bytes) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(row.grpc)));
+    insert(headers, GRPC_MESSAGE, row.title);
+    (StatusCode::OK, Bytes::new())
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,30 @@
+//! One configuration as one worker uses it. Immutable: a reload makes a new one, exchanges keep theirs.
+
+use crate::config::{Config, Route};
+use crate::route::RouteTable;
+use crate::upstream::cluster::Cluster;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// One configuration as one worker uses it.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The meaning of the file.
+    pub config: Arc<Config>,
+    /// Its routes, compiled.
+    pub table: Arc<RouteTable>,
+    /// Its services, in the order of the file.
+    pub clusters: Vec<Rc<Cluster>>,
+}
+
+impl Snapshot {
+    /// The route of an index the table gave out.
+    pub fn route(&self, index: usize) -> Option<&Route> {
+        self.config.routes.get(index)
+    }
+
+    /// Its name, for logs.
+    pub fn route_name(&self, index: usize) -> &str {
+        self.route(index).map_or("", |route| &route.name)
+    }
+}

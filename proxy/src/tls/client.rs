@@ -1,0 +1,40 @@
+//! TLS towards upstreams: the name is always checked.
+
+use super::pem::{TlsError, authorities};
+use crate::config::service::{Protocol, UpstreamTls};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::sync::Arc;
+use tokio_rustls::TlsConnector;
+
+/// How to speak TLS to one service.
+#[derive(Clone)]
+pub struct ClientTls {
+    /// Makes connections.
+    pub connector: TlsConnector,
+    /// Name sent as SNI and demanded of the certificate.
+    pub name: ServerName<'static>,
+}
+
+impl std::fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientTls").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ClientTls {
+    /// Reads the authorities of `tls`.
+    pub fn load(tls: &UpstreamTls, protocol: Protocol) -> Result<Self, TlsError> {
+        let name = ServerName::try_from(tls.name.clone())
+            .map_err(|_invalid| TlsError::Name { name: tls.name.clone() })?;
+        let mut config = ClientConfig::builder_with_provider(super::provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_root_certificates(authorities(&tls.ca)?)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![match protocol {
+            Protocol::H1 => b"http/1.1".to_vec(),
+            Protocol::H2 => b"h2".to_vec(),
+        }];
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+    }
+}

@@ -1,0 +1,94 @@
+//! TLS towards clients.
+
+use super::pem::{TlsError, authorities, certificates, private_key};
+use super::sni::{Certificates, Named};
+use crate::config::listener::{Listener, Tls};
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
+use rustls::sign::CertifiedKey;
+use crate::listener::connection::TlsFacts;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::StartHandshake;
+
+/// What a TLS listener shows and asks.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// Settings for rustls.
+    pub config: Arc<ServerConfig>,
+    /// Its certificates, to find out later which one was shown.
+    pub certificates: Arc<Certificates>,
+}
+
+impl ServerTls {
+    /// Reads all files of `listener.tls`; `None` for a plain listener.
+    pub fn load(listener: &Listener) -> Result<Option<Self>, TlsError> {
+        let Some(tls) = &listener.tls else { return Ok(None) };
+        let named = tls.certificates.iter().map(|pair| load_pair(&pair.cert, &pair.key));
+        let certificates = Arc::new(Certificates(named.collect::<Result<_, _>>()?));
+        let mut config = ServerConfig::builder_with_provider(super::provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_client_cert_verifier(client_verifier(tls)?)
+            .with_cert_resolver(Arc::clone(&certificates) as Arc<_>);
+        config.alpn_protocols = alpn(listener);
+        // A ticket keeps the old peer authentication: where client certificates count, every handshake is full.
+        if tls.client_ca.is_some() {
+            config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        } else {
+            config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+            config.send_tls13_tickets = 1;
+        }
+        Ok(Some(Self { config: Arc::new(config), certificates }))
+    }
+}
+
+/// Reads a client's first message; what it is answered is decided afterwards.
+pub async fn hello(stream: TcpStream) -> std::io::Result<StartHandshake<TcpStream>> {
+    LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await
+}
+
+impl ServerTls {
+    /// What a finished handshake told us, and whether HTTP/2 was agreed on.
+    pub fn facts(&self, connection: &rustls::ServerConnection) -> (TlsFacts, bool) {
+        let version = match connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "TLSv1.3",
+        };
+        let sni = connection.server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase());
+        let names = self.certificates.choose(sni.as_deref()).map(|named| Arc::clone(&named.names));
+        let is_h2 = connection.alpn_protocol() == Some(b"h2");
+        (TlsFacts { version, sni: sni.map(Arc::from), names: names.unwrap_or_default() }, is_h2)
+    }
+}
+
+fn alpn(listener: &Listener) -> Vec<Vec<u8>> {
+    let offered = [(listener.h2, &b"h2"[..]), (listener.h1, &b"http/1.1"[..])];
+    offered.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_vec()).collect()
+}
+
+fn client_verifier(tls: &Tls) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let Some(path) = &tls.client_ca else { return Ok(Arc::new(NoClientAuth)) };
+    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), super::provider())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|source| TlsError::ClientCa { path: path.clone(), source })
+}
+
+fn load_pair(cert: &Path, key: &Path) -> Result<Named, TlsError> {
+    let unusable = |source| TlsError::Unusable { path: cert.to_owned(), source };
+    let chain = certificates(cert)?;
+    let names = chain.first().map(dns_names).unwrap_or_default();
+    let key = CertifiedKey::from_der(chain, private_key(key)?, &super::provider()).map_err(unusable)?;
+    Ok(Named { key: Arc::new(key), names })
+}
+
+/// DNS names of a leaf, lower case; none when it cannot be read (rustls will refuse it itself).
+fn dns_names(leaf: &CertificateDer<'_>) -> Arc<[Box<str>]> {
+    webpki::EndEntityCert::try_from(leaf)
+        .map(|leaf| leaf.valid_dns_names().map(|name| name.to_ascii_lowercase().into_boxed_str()).collect())
+        .unwrap_or_default()
+}

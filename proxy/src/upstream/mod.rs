@@ -1,0 +1,11 @@
+//! Towards the services: choosing an endpoint, connections and their pools, sending one request.
+//!
+//! Everything here belongs to one worker; only the counters of an endpoint are shared between workers, so that
+//! "least request" sees the load of the whole process.
+
+pub mod body;
+pub mod cluster;
+pub mod connect;
+pub mod guarded;
+pub mod pool;
+pub mod send;

@@ -1,0 +1,264 @@
+//! Connections of one worker to one endpoint.
+//!
+//! HTTP/1: a stack of unused connections; the one used last is taken first, so that the others can age out.
+//! HTTP/2: a few shared ones; another is made when streams run out. A connection is given back only when both
+//! bodies have ended; dropping a [`Lease`] earlier closes it (HTTP/1) or resets its stream (HTTP/2).
+
+use super::body::{Flow, RequestBody};
+use super::connect::{Sender, connect};
+use super::guarded::Wire;
+use crate::config::service::{Protocol, Service};
+use crate::pipeline::reject::ConnectFault;
+use crate::tls::client::ClientTls;
+use crate::clock;
+use crate::telemetry::metrics::{OpenConnection, ServiceMetrics};
+use hyper::client::conn::{http1, http2};
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// Streams we open on one HTTP/2 connection, whatever the server allows.
+const MAX_STREAMS: usize = 100;
+/// How long an HTTP/2 connection without streams is kept.
+const H2_IDLE: Duration = Duration::from_secs(300);
+
+/// Counters of an endpoint, shared by all workers.
+#[derive(Debug, Default)]
+pub struct EndpointStats {
+    /// Attempts in flight.
+    pub active: AtomicU32,
+    /// Attempts made.
+    pub attempts: AtomicU64,
+    /// Attempts that got no answer.
+    pub failures: AtomicU64,
+    /// Unused connections kept.
+    pub idle: AtomicU32,
+}
+
+/// Connections of one worker to one endpoint.
+#[derive(Debug)]
+pub struct EndpointPool {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Shared counters.
+    pub stats: Arc<EndpointStats>,
+    idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Vec<Shared>>,
+    /// One HTTP/2 connection is made at a time: the others wait and then share it.
+    connecting: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    sender: http1::SendRequest<RequestBody>,
+    wire: Rc<Wire>,
+    expires: Instant,
+}
+
+#[derive(Debug, Clone)]
+struct Shared {
+    sender: http2::SendRequest<RequestBody>,
+    streams: Rc<Cell<usize>>,
+    max_streams: Rc<Cell<usize>>,
+    unused_since: Rc<Cell<Instant>>,
+    open: Rc<OpenConnection>,
+}
+
+/// A connection, or a stream of one, for one exchange.
+#[derive(Debug)]
+pub struct Lease {
+    channel: Channel,
+    pool: Rc<EndpointPool>,
+    /// It has carried an exchange before.
+    pub reused: bool,
+}
+
+#[derive(Debug)]
+enum Channel {
+    H1 { sender: http1::SendRequest<RequestBody>, wire: Rc<Wire> },
+    H2 { sender: http2::SendRequest<RequestBody>, _stream: StreamCount },
+}
+
+/// Counts one stream of a shared connection.
+#[derive(Debug)]
+struct StreamCount(Shared);
+
+impl StreamCount {
+    fn new(shared: Shared) -> Self {
+        shared.streams.set(shared.streams.get() + 1);
+        shared.open.active();
+        Self(shared)
+    }
+}
+
+impl Drop for StreamCount {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get().saturating_sub(1));
+        if self.0.streams.get() == 0 {
+            self.0.unused_since.set(clock::now());
+            self.0.open.idle();
+        }
+    }
+}
+
+impl EndpointPool {
+    /// No connection yet.
+    pub fn new(address: SocketAddr, stats: Arc<EndpointStats>) -> Rc<Self> {
+        Rc::new(Self {
+            address,
+            stats,
+            idle: RefCell::default(),
+            shared: RefCell::default(),
+            connecting: Mutex::new(()),
+        })
+    }
+
+    /// A kept connection, or a new one.
+    pub async fn check_out(
+        self: &Rc<Self>,
+        service: &Service,
+        tls: Option<&ClientTls>,
+        metrics: &Rc<ServiceMetrics>,
+    ) -> Result<Lease, ConnectFault> {
+        match service.protocol {
+            Protocol::H1 => match self.take_idle().await {
+                Some(lease) => Ok(lease),
+                None => self.open(service, tls, metrics).await,
+            },
+            Protocol::H2 => {
+                if let Some(lease) = self.share() {
+                    return Ok(lease);
+                }
+                let _turn = self.connecting.lock().await;
+                match self.share() {
+                    Some(lease) => Ok(lease),
+                    None => self.open(service, tls, metrics).await,
+                }
+            }
+        }
+    }
+
+    /// The connection used last that is still good.
+    async fn take_idle(self: &Rc<Self>) -> Option<Lease> {
+        loop {
+            let Idle { mut sender, wire, expires } = self.idle.borrow_mut().pop()?;
+            self.stats.idle.fetch_sub(1, Ordering::Relaxed);
+            // `ready` also notices a server that has closed meanwhile.
+            if clock::now() < expires && !sender.is_closed() && sender.ready().await.is_ok() {
+                wire.open.active();
+                return Some(Lease { channel: Channel::H1 { sender, wire }, pool: Rc::clone(self), reused: true });
+            }
+        }
+    }
+
+    /// A stream on an HTTP/2 connection that has room.
+    fn share(self: &Rc<Self>) -> Option<Lease> {
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|connection| !connection.sender.is_closed());
+        let room = |connection: &&Shared| {
+            connection.streams.get() < connection.max_streams.get().min(MAX_STREAMS)
+        };
+        let found = shared.iter().find(room)?.clone();
+        Some(self.lease_stream(found, true))
+    }
+
+    fn lease_stream(self: &Rc<Self>, shared: Shared, reused: bool) -> Lease {
+        let channel = Channel::H2 { sender: shared.sender.clone(), _stream: StreamCount::new(shared) };
+        Lease { channel, pool: Rc::clone(self), reused }
+    }
+
+    async fn open(
+        self: &Rc<Self>,
+        service: &Service,
+        tls: Option<&ClientTls>,
+        metrics: &Rc<ServiceMetrics>,
+    ) -> Result<Lease, ConnectFault> {
+        Ok(match connect(self.address, service, tls, metrics).await? {
+            Sender::H1(sender, wire) => {
+                Lease { channel: Channel::H1 { sender, wire }, pool: Rc::clone(self), reused: false }
+            }
+            Sender::H2 { sender, max_streams, open } => {
+                let unused_since = Rc::new(Cell::new(clock::now()));
+                let (streams, open) = (Rc::default(), Rc::new(open));
+                let shared = Shared { sender, streams, max_streams, unused_since, open };
+                self.shared.borrow_mut().push(shared.clone());
+                self.lease_stream(shared, false)
+            }
+        })
+    }
+
+    /// Closes what has been unused for too long.
+    pub fn purge(&self, now: Instant) {
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(|idle| now < idle.expires && !idle.sender.is_closed());
+        let gone = u32::try_from(before - idle.len()).unwrap_or(0);
+        self.stats.idle.fetch_sub(gone, Ordering::Relaxed);
+        self.shared.borrow_mut().retain(|shared| {
+            let unused = shared.streams.get() == 0 && now > shared.unused_since.get() + H2_IDLE;
+            !unused && !shared.sender.is_closed()
+        });
+    }
+}
+
+impl Drop for EndpointPool {
+    fn drop(&mut self) {
+        let kept = u32::try_from(self.idle.borrow().len()).unwrap_or(0);
+        self.stats.idle.fetch_sub(kept, Ordering::Relaxed);
+    }
+}
+
+impl Lease {
+    /// Sends one request. `Err(Unsent)` gives it back untouched.
+    pub async fn send(
+        &mut self,
+        request: http::Request<RequestBody>,
+    ) -> Result<http::Response<hyper::body::Incoming>, SendError> {
+        let sent = match &mut self.channel {
+            Channel::H1 { sender, wire } => {
+                wire.expect(request.method() == http::Method::HEAD);
+                sender.try_send_request(request).await
+            }
+            Channel::H2 { sender, .. } => sender.try_send_request(request).await,
+        };
+        sent.map_err(|mut error| match error.take_message() {
+            Some(request) => SendError::Unsent(Box::new(request)),
+            None => SendError::Failed(error.into_error()),
+        })
+    }
+
+    /// Why the answer's framing was refused, if it was.
+    pub fn fault(&self) -> Option<crate::listener::gate::Fault> {
+        match &self.channel {
+            Channel::H1 { wire, .. } => wire.fault.get(),
+            Channel::H2 { .. } => None,
+        }
+    }
+
+    /// Gives the connection back; only when the answer has ended and `flow` says the request has too.
+    pub fn give_back(self, flow: Option<&Flow>, keep: Duration, max_idle: usize) {
+        let Self { channel: Channel::H1 { sender, wire }, pool, .. } = self else { return };
+        let request_ended = flow.is_none_or(|flow| flow.finished.get());
+        let mut idle = pool.idle.borrow_mut();
+        if request_ended && !sender.is_closed() && idle.len() < max_idle {
+            wire.open.idle();
+            idle.push(Idle { sender, wire, expires: clock::now() + keep });
+            pool.stats.idle.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Why a request was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// Not a byte of it was sent; here it is.
+    #[error("the connection closed before the request was sent")]
+    Unsent(Box<http::Request<RequestBody>>),
+    /// It may have been seen.
+    #[error(transparent)]
+    Failed(hyper::Error),
+}

@@ -1,0 +1,185 @@
+//! One worker: a thread with its own runtime, listeners, pools, timers and counters.
+//!
+//! Nothing here is shared with other workers but counts. It learns of new deployments through a channel and of
+//! the drain through a watcher; both come from the control thread.
+//!
+//! | told            | does                                                                    |
+//! |-----------------|-------------------------------------------------------------------------|
+//! | a deployment    | swaps the snapshot, keeps pools that fit, opens and shuts listeners      |
+//! | Leaving         | HTTP/1 answers say `connection: close`, HTTP/2 connections get GOAWAY    |
+//! | Closing         | shuts listeners and idle connections, waits for exchanges                |
+//! | Over            | ends, whatever is left                                                   |
+
+use crate::clock;
+use crate::deployment::{Deployment, ListenerKey};
+use crate::drain::{Phase, Roster, Watcher};
+use crate::listener::accept::{Acceptor, Settings};
+use crate::pipeline::snapshot::Snapshot;
+use crate::pipeline::{Pipeline, Recorder};
+use crate::sweep::Sweep;
+use crate::telemetry::access_log::AccessLogHandle;
+use crate::telemetry::metrics::Hub;
+use crate::upstream::cluster::{Cluster, StatsBook};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+
+/// How often unused connections are closed and log lines handed over.
+const HOUSEKEEPING: Duration = Duration::from_millis(200);
+
+/// What a worker is told to run.
+#[derive(Debug)]
+pub struct Orders {
+    /// The configuration, made ready.
+    pub deployment: Arc<Deployment>,
+    /// Sockets of listeners it does not have yet.
+    pub sockets: Vec<(ListenerKey, std::net::TcpListener)>,
+    /// Where access log lines go; `None` = nowhere.
+    pub access_log: Option<AccessLogHandle>,
+}
+
+/// What a worker shares with the process.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Where its counters are read.
+    pub hub: Arc<Hub>,
+    /// Counters of endpoints.
+    pub book: Arc<StatsBook>,
+    /// The drain.
+    pub drain: Watcher,
+}
+
+struct Worker {
+    shared: Shared,
+    pipeline: Rc<Pipeline>,
+    roster: Rc<Roster>,
+    acceptors: HashMap<ListenerKey, (Rc<Acceptor>, JoinHandle<()>)>,
+}
+
+/// Runs a worker on the calling thread's runtime until the drain is over or the orders end.
+pub async fn run(first: Orders, mut orders: UnboundedReceiver<Orders>, shared: Shared) {
+    let mut drain = shared.drain.clone();
+    let mut worker = Worker::new(&first, shared);
+    worker.obey(first);
+    tokio::task::spawn_local(Rc::clone(&worker.pipeline.sweep).run());
+    tokio::task::spawn_local(housekeeping(Rc::clone(&worker.pipeline)));
+    loop {
+        tokio::select! {
+            next = orders.recv() => match next {
+                Some(next) => worker.obey(next),
+                None => break,
+            },
+            () = drain.reached(Phase::Leaving) => break,
+        }
+    }
+    worker.leave(drain).await;
+}
+
+async fn housekeeping(pipeline: Rc<Pipeline>) {
+    let mut ticks = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        ticks.tick().await;
+        let now = clock::now();
+        for cluster in &pipeline.snapshot.borrow().clusters {
+            cluster.purge(now);
+        }
+        if let Some(log) = pipeline.recorder.log.borrow_mut().as_mut() {
+            log.flush();
+        }
+    }
+}
+
+impl Worker {
+    fn new(first: &Orders, shared: Shared) -> Self {
+        let metrics = shared.hub.worker();
+        let (config, table) = (Arc::clone(&first.deployment.config), Arc::clone(&first.deployment.table));
+        let nothing = Snapshot { config, table, clusters: Vec::new() };
+        let pipeline = Rc::new(Pipeline {
+            snapshot: RefCell::new(Rc::new(nothing)),
+            recorder: Rc::new(Recorder { metrics, log: RefCell::new(None) }),
+            sweep: Sweep::new(),
+            leaving: Cell::new(false),
+        });
+        Self { shared, pipeline, roster: Roster::new(), acceptors: HashMap::new() }
+    }
+
+    fn obey(&mut self, orders: Orders) {
+        *self.pipeline.recorder.log.borrow_mut() = orders.access_log.as_ref().map(AccessLogHandle::worker);
+        let snapshot = self.snapshot(&orders.deployment);
+        *self.pipeline.snapshot.borrow_mut() = Rc::new(snapshot);
+        self.listen(&orders.deployment, orders.sockets);
+    }
+
+    fn snapshot(&self, deployment: &Deployment) -> Snapshot {
+        let before = Rc::clone(&self.pipeline.snapshot.borrow());
+        let services = deployment.config.services.iter().zip(&deployment.client_tls);
+        let clusters = services.map(|(service, tls)| {
+            let old = before.clusters.iter().find(|cluster| cluster.service.name == service.name);
+            let unchanged = old.filter(|cluster| cluster.service == *service && tls.is_none());
+            unchanged.cloned().unwrap_or_else(|| {
+                let metrics = self.pipeline.recorder.metrics.upstream(&service.name);
+                let old = old.map(Rc::as_ref);
+                Rc::new(Cluster::new(service.clone(), tls.clone(), metrics, &self.shared.book, old))
+            })
+        });
+        Snapshot {
+            clusters: clusters.collect(),
+            config: Arc::clone(&deployment.config),
+            table: Arc::clone(&deployment.table),
+        }
+    }
+
+    /// Opens new listeners, gives the others their new settings, shuts those that are gone.
+    fn listen(&mut self, deployment: &Deployment, sockets: Vec<(ListenerKey, std::net::TcpListener)>) {
+        let mut sockets: HashMap<_, _> = sockets.into_iter().collect();
+        let mut before = std::mem::take(&mut self.acceptors);
+        for plan in &deployment.listeners {
+            let settings = Rc::new(Settings {
+                listener: plan.listener.clone(),
+                tls: plan.tls.clone(),
+                limits: plan.limits.clone(),
+                trust: deployment.config.trust.clone(),
+                strict: deployment.config.strict,
+            });
+            if let Some((acceptor, task)) = before.remove(&plan.key) {
+                *acceptor.settings.borrow_mut() = settings;
+                self.acceptors.insert(plan.key, (acceptor, task));
+                continue;
+            }
+            let opened = sockets.remove(&plan.key).map(tokio::net::TcpListener::from_std);
+            let Some(Ok(socket)) = opened else {
+                tracing::error!(address = %plan.listener.bind, "a listener came without its socket");
+                continue;
+            };
+            let acceptor = Rc::new(Acceptor {
+                settings: RefCell::new(settings),
+                pipeline: Rc::clone(&self.pipeline),
+                roster: Rc::clone(&self.roster),
+            });
+            let task = tokio::task::spawn_local(Rc::clone(&acceptor).run(socket));
+            self.acceptors.insert(plan.key, (acceptor, task));
+        }
+        before.into_values().for_each(|(_, task)| task.abort());
+    }
+
+    async fn leave(mut self, mut drain: Watcher) {
+        self.pipeline.leaving.set(true);
+        self.roster.advance(Phase::Leaving);
+        drain.reached(Phase::Closing).await;
+        for (_, (_, task)) in self.acceptors.drain() {
+            task.abort();
+        }
+        self.roster.advance(Phase::Closing);
+        tokio::select! {
+            () = self.roster.emptied() => {}
+            () = drain.reached(Phase::Over) => self.roster.advance(Phase::Over),
+        }
+        // Connections cut just now still record their exchanges.
+        tokio::task::yield_now().await;
+        *self.pipeline.recorder.log.borrow_mut() = None;
+    }
+}
