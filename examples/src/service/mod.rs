@@ -1,0 +1,189 @@
+//! What the three services share: a listener, one log line per request on stdout, JSON in and JSON out.
+//! The part that answers is plain: a [`Request`] in, an [`Answer`] out, no I/O.
+
+mod catalog;
+mod orders;
+mod users;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, LOCATION, SERVER};
+use hyper::{HeaderMap, StatusCode, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+const MAX_BODY: usize = 64 * 1024;
+
+/// One service: its state and how it answers.
+pub trait Service: 'static {
+    fn answer(&mut self, request: &Request) -> Answer;
+}
+
+/// A request, read to its end.
+#[derive(Default)]
+pub struct Request {
+    /// `GET` also for HEAD: the server leaves the body out.
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Request {
+    /// The parts of the path between slashes.
+    pub fn segments(&self) -> Vec<&str> {
+        self.path.split('/').filter(|segment| !segment.is_empty()).collect()
+    }
+
+    /// The first query parameter of this name, decoded.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let mut pairs = self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| decoded(value))
+    }
+}
+
+/// What goes back.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub location: Option<String>,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn ok(body: Value) -> Self {
+        Self { status: StatusCode::OK, location: None, body }
+    }
+
+    pub fn created(location: String, body: Value) -> Self {
+        Self { status: StatusCode::CREATED, location: Some(location), body }
+    }
+
+    pub fn fault(status: StatusCode, detail: &str) -> Self {
+        Self { status, location: None, body: json!({ "error": detail }) }
+    }
+
+    pub fn not_found() -> Self {
+        Self::fault(StatusCode::NOT_FOUND, "there is no such thing here")
+    }
+}
+
+/// Runs the service called `name` until SIGTERM or Ctrl-C.
+pub async fn run(name: String, port: u16) -> anyhow::Result<()> {
+    let service: Box<dyn Service> = match name.as_str() {
+        "catalog" => Box::new(catalog::Catalog::stocked()),
+        "orders" => Box::<orders::Orders>::default(),
+        "users" => Box::new(users::Users::registered()),
+        _ => bail!("there is no service {name}; there are catalog, orders and users"),
+    };
+    let listener =
+        TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("cannot use port {port}"))?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        () = accept(listener, Rc::new(RefCell::new(service)), &name) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn accept(listener: TcpListener, service: Rc<RefCell<Box<dyn Service>>>, name: &str) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of files, most likely: others must finish first.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let (service, name) = (Rc::clone(&service), name.to_owned());
+        tokio::task::spawn_local(async move {
+            let exchange = service_fn(|request| exchange(request, &service, &name));
+            let mut http = http1::Builder::new();
+            let _ = http.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), exchange).await;
+        });
+    }
+}
+
+async fn exchange(
+    request: hyper::Request<Incoming>,
+    service: &RefCell<Box<dyn Service>>,
+    name: &str,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let answer = match Limited::new(body, MAX_BODY).collect().await {
+        Err(_) => Answer::fault(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or was cut off"),
+        Ok(_) if head.uri.path() == "/healthz" => Answer::ok(json!({ "status": "ok" })),
+        Ok(body) => service.borrow_mut().answer(&Request {
+            method: head.method.as_str().replace("HEAD", "GET"),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            headers: head.headers.clone(),
+            body: body.to_bytes(),
+        }),
+    };
+    let id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("-");
+    println!("{} {} {} request-id={id}", head.method, head.uri, answer.status.as_u16());
+    Ok(answer.into_response(name))
+}
+
+impl Answer {
+    fn into_response(self, name: &str) -> hyper::Response<Full<Bytes>> {
+        let mut response = hyper::Response::new(Full::from(format!("{:#}\n", self.body)));
+        *response.status_mut() = self.status;
+        let headers = [
+            (CONTENT_TYPE, Some("application/json".into())),
+            (SERVER, Some(format!("shop-{name}"))),
+            (LOCATION, self.location),
+        ];
+        for (field, value) in headers {
+            if let Some(Ok(value)) = value.map(|value: String| value.parse()) {
+                response.headers_mut().insert(field, value);
+            }
+        }
+        response
+    }
+}
+
+/// `+` and `%xx` of a query value turned back; what is no escape stays as it is.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((byte, tail)) = rest.split_first() {
+        let escape = (*byte == b'%').then(|| tail.split_at_checked(2)).flatten();
+        let escape = escape
+            .and_then(|(hex, tail)| Some((u8::from_str_radix(str::from_utf8(hex).ok()?, 16).ok()?, tail)));
+        let (byte, tail) = escape.unwrap_or((if *byte == b'+' { b' ' } else { *byte }, tail));
+        bytes.push(byte);
+        rest = tail;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request line and a body, as the tests of the services write them.
+    pub fn request(line: &str, body: &str) -> Request {
+        let (method, target) = line.split_once(' ').unwrap();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let [method, path, query] = [method, path, query].map(str::to_owned);
+        Request { method, path, query, body: body.to_owned().into(), headers: HeaderMap::new() }
+    }
+
+    #[test]
+    fn query_parameters_are_found_and_decoded() {
+        let request = request("GET /a?x=1&q=green%20t%65a+%C3%A9%zz&q=2", "");
+
+        assert_eq!(request.parameter("q").as_deref(), Some("green tea é%zz"));
+        assert_eq!(request.parameter("y"), None);
+    }
+}
