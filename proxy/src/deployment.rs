@@ -62,8 +62,14 @@ impl Deployment {
             let turn = listeners.iter().filter(|plan| plan.listener.bind == listener.bind).count();
             let key = ListenerKey(listener.bind, turn);
             let known = before.and_then(|before| before.listeners.iter().find(|plan| plan.key == key));
-            let limits = known.map_or_else(|| Limits::new(listener.caps), |plan| plan.limits.renewed(listener.caps));
-            listeners.push(ListenerPlan { key, tls: ServerTls::load(listener)?, listener: listener.clone(), limits });
+            let limits =
+                known.map_or_else(|| Limits::new(listener.caps), |plan| plan.limits.renewed(listener.caps));
+            listeners.push(ListenerPlan {
+                key,
+                tls: ServerTls::load(listener)?,
+                listener: listener.clone(),
+                limits,
+            });
         }
         let client_tls = config
             .services

@@ -11,7 +11,7 @@ pub fn pick(candidates: &[Candidate], random: u64) -> Option<usize> {
     let usable = |candidate: &Candidate| all_tried || !candidate.tried;
     let total: u64 = candidates.iter().filter(|c| usable(c)).map(|c| u64::from(c.weight)).sum();
     let draw = |bits: u64| {
-        let mut point = (u128::from(bits) * u128::from(total) >> 32) as u64;
+        let mut point = ((u128::from(bits) * u128::from(total)) >> 32) as u64;
         candidates.iter().enumerate().filter(|(_, c)| usable(c)).find_map(|(index, candidate)| {
             let weight = u64::from(candidate.weight);
             if point < weight {

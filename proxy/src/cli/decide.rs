@@ -14,31 +14,31 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A request as it would arrive.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub(super) struct Asked {
     /// Method.
-    pub method: Method,
+    pub(super) method: Method,
     /// `/path?query`.
-    pub target: String,
+    pub(super) target: String,
     /// Host asked for.
-    pub host: String,
+    pub(super) host: String,
     /// Further headers, in order.
-    pub headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
 }
 
 /// What would become of it.
 #[derive(Debug)]
-pub struct Decision {
+pub(super) struct Decision {
     /// What is known about the request.
-    pub known: Known,
+    pub(super) known: Known,
     /// Where it would go, or why not.
-    pub result: Result<Admitted, Rejection>,
+    pub(super) result: Result<Admitted, Rejection>,
     /// The head as it would be sent.
-    pub head: Parts,
+    pub(super) head: Parts,
 }
 
 /// What cannot be asked.
 #[derive(Debug, thiserror::Error)]
-pub enum NotAsked {
+pub(super) enum NotAsked {
     /// Not `METHOD /target`.
     #[error("a request is written as 'METHOD /path?query', for example 'GET /orders/17'")]
     Request,
@@ -49,7 +49,7 @@ pub enum NotAsked {
 
 impl Asked {
     /// `METHOD /target` with the default host of `config`.
-    pub fn parse(text: &str, host: Option<&str>, config: &Config) -> Result<Self, NotAsked> {
+    pub(super) fn parse(text: &str, host: Option<&str>, config: &Config) -> Result<Self, NotAsked> {
         let (method, target) = text.trim().split_once(' ').ok_or(NotAsked::Request)?;
         let method = Method::from_bytes(method.as_bytes()).map_err(|_no_token| NotAsked::Request)?;
         let target = target.trim().to_owned();
@@ -58,7 +58,7 @@ impl Asked {
     }
 
     /// The request of an entry of `tests:`.
-    pub fn of_test(test: &ConfigTest, config: &Config) -> Self {
+    pub(super) fn of_test(test: &ConfigTest, config: &Config) -> Self {
         Self {
             method: test.method.clone(),
             target: test.target.clone(),
@@ -68,12 +68,13 @@ impl Asked {
     }
 
     /// Decides it.
-    pub fn decide(&self, config: &Config, table: &RouteTable) -> Result<Decision, NotAsked> {
+    pub(super) fn decide(&self, config: &Config, table: &RouteTable) -> Result<Decision, NotAsked> {
         let request = Request::builder().method(self.method.clone()).uri(self.target.as_str()).body(());
         let (mut head, ()) = request.map_err(|_invalid| NotAsked::Request)?.into_parts();
         head.headers.insert(HOST, value(&self.host)?);
         for (name, text) in &self.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_no| NotAsked::Header(name.clone()))?;
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_no| NotAsked::Header(name.clone()))?;
             head.headers.append(name, value(text)?);
         }
         let nearest = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);

@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub type LogHandle = LogLevel;
 
 /// Runs the gateway until it has drained.
-pub fn run(args: EdgeArgs) -> ExitCode {
+pub fn run(args: &EdgeArgs) -> ExitCode {
     let log = start_log();
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());

@@ -42,10 +42,10 @@ pub fn run(args: ExplainArgs) -> ExitCode {
 fn tell(config: &Config, table: &RouteTable, asked: &Asked, decision: &Decision) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write!(text, "request    {} {} (host {})\n", asked.method, asked.target, asked.host);
+    let _ = writeln!(text, "request    {} {} (host {})", asked.method, asked.target, asked.host);
     let known = &decision.known;
     if let Some(target) = &known.target {
-        let _ = write!(text, "path       {}\n", target.path());
+        let _ = writeln!(text, "path       {}", target.path());
     }
     tell_candidates(config, table, asked, decision, &mut text);
     match &decision.result {
@@ -55,7 +55,13 @@ fn tell(config: &Config, table: &RouteTable, asked: &Asked, decision: &Decision)
     text
 }
 
-fn tell_candidates(config: &Config, table: &RouteTable, asked: &Asked, decision: &Decision, text: &mut String) {
+fn tell_candidates(
+    config: &Config,
+    table: &RouteTable,
+    asked: &Asked,
+    decision: &Decision,
+    text: &mut String,
+) {
     let (path, query) = asked.target.split_once('?').map_or((&*asked.target, None), |(p, q)| (p, Some(q)));
     let Ok(canonical) = crate::admission::path::CanonicalPath::parse(path) else { return };
     let head = Head {
@@ -67,38 +73,39 @@ fn tell_candidates(config: &Config, table: &RouteTable, asked: &Asked, decision:
     };
     let _ = text.write_str("routes\n");
     for candidate in table.explain(&head) {
-        let _ = write!(text, "           {}\n", candidate.sentence(&config.routes));
+        let _ = writeln!(text, "           {}", candidate.sentence(&config.routes));
     }
 }
 
 fn tell_forwarding(config: &Config, decision: &Decision, admitted: &Admitted, text: &mut String) {
     let Some(route) = config.routes.get(admitted.route) else { return };
-    let _ = write!(text, "route      {} (line {}), auth: public\n", route.name, route.line);
+    let _ = writeln!(text, "route      {} (line {}), auth: public", route.name, route.line);
     if let Some(service) = config.services.get(admitted.service.0) {
-        let endpoints: Vec<_> = service.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
-        let _ = write!(text, "service    {} ({})\n", service.name, endpoints.join(", "));
+        let endpoints: Vec<_> =
+            service.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
+        let _ = writeln!(text, "service    {} ({})", service.name, endpoints.join(", "));
         let request = route.request_timeout.unwrap_or(service.timeout.request);
         let idle = route.idle_timeout.unwrap_or(service.timeout.idle);
         let shown = request.map_or_else(|| "none".to_owned(), |limit| format!("{limit:?}"));
         let connect = service.timeout.connect;
-        let _ = write!(text, "timeouts   connect {connect:?}, request {shown}, idle {idle:?}\n");
+        let _ = writeln!(text, "timeouts   connect {connect:?}, request {shown}, idle {idle:?}");
     }
     if route.target.split.len() > 1 {
         let _ = text.write_str("split      this is one side; `sticky:` and chance decide for each caller\n");
     }
     let most = route.max_body.map_or_else(|| "unlimited".to_owned(), |bytes| format!("{bytes} bytes"));
-    let _ = write!(text, "body       {most}\n");
+    let _ = writeln!(text, "body       {most}");
     let host = String::from_utf8_lossy(admitted.host.as_bytes());
-    let _ = write!(text, "upstream   {} {} (host {host})\n", decision.known.method, admitted.target);
+    let _ = writeln!(text, "upstream   {} {} (host {host})", decision.known.method, admitted.target);
     for (name, value) in &decision.head.headers {
-        let _ = write!(text, "           {name}: {}\n", String::from_utf8_lossy(value.as_bytes()));
+        let _ = writeln!(text, "           {name}: {}", String::from_utf8_lossy(value.as_bytes()));
     }
     let _ = text.write_str("verdict    forwarded\n");
 }
 
 fn tell_refusal(rejection: &Rejection, text: &mut String) {
     let row = rejection.row();
-    let _ = write!(text, "verdict    {} at stage {}: {}\n", row.status.as_u16(), row.stage.word(), row.title);
+    let _ = writeln!(text, "verdict    {} at stage {}: {}", row.status.as_u16(), row.stage.word(), row.title);
     let why = [row.reason, rejection.detail()].join(" ");
-    let _ = write!(text, "           {}\n", why.trim());
+    let _ = writeln!(text, "           {}", why.trim());
 }

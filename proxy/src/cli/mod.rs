@@ -46,10 +46,10 @@ pub fn main_from(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(command: Command) -> ExitCode {
     match command {
-        Command::Edge(args) => edge::run(args),
+        Command::Edge(args) => edge::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(args),
-        Command::Test(args) => test::run(args),
+        Command::Test(args) => test::run(&args),
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
@@ -63,7 +63,12 @@ pub fn command() -> clap::Command {
 
 /// A gateway for HTTP services: routes, checks and forwards requests.
 #[derive(Debug, Parser)]
-#[command(name = "portcullis", version, about, max_term_width = 100, after_help = "\
+#[command(
+    name = "portcullis",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
 Start here:
   portcullis check edge.yaml                     say everything that is wrong with a configuration
   portcullis edge --config edge.yaml             run the gateway
@@ -71,7 +76,8 @@ Start here:
 
 An editor checks the file while you type when it knows the schema:
   portcullis schema > portcullis.schema.json
-  and as first line of the file: # yaml-language-server: $schema=portcullis.schema.json")]
+  and as first line of the file: # yaml-language-server: $schema=portcullis.schema.json"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -221,7 +227,9 @@ struct NotAHeader;
 fn header(text: &str) -> Result<(String, String), NotAHeader> {
     let (name, value) = text.split_once(':').ok_or(NotAHeader)?;
     let name = name.trim();
-    if http::HeaderName::from_bytes(name.as_bytes()).is_err() || http::HeaderValue::from_str(value.trim()).is_err() {
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err()
+        || http::HeaderValue::from_str(value.trim()).is_err()
+    {
         return Err(NotAHeader);
     }
     Ok((name.to_owned(), value.trim().to_owned()))

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs the tests of every file.
-pub fn run(args: TestArgs) -> ExitCode {
-    let sound = args.files.iter().fold(true, |sound, file| run_file(file) && sound);
+pub fn run(args: &TestArgs) -> ExitCode {
+    let sound = args.files.iter().filter(|file| !run_file(file)).count() == 0;
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -54,8 +54,10 @@ fn compare(test: &ConfigTest, config: &Config, decision: &Decision) -> Vec<Strin
     let row = decision.result.as_ref().err().map(crate::pipeline::reject::Rejection::row);
     let status = row.as_ref().map_or(200, |row| row.status.as_u16());
     let stage = row.as_ref().map(|row| row.stage.word().to_owned());
-    let route = decision.known.route.and_then(|index| config.routes.get(index)).map(|route| route.name.to_string());
-    let service = admitted.and_then(|to| config.services.get(to.service.0)).map(|service| service.name.to_string());
+    let route =
+        decision.known.route.and_then(|index| config.routes.get(index)).map(|route| route.name.to_string());
+    let service =
+        admitted.and_then(|to| config.services.get(to.service.0)).map(|service| service.name.to_string());
     let path = admitted.map(|to| to.target.path().to_owned());
     let mut faults = Vec::new();
     differ("status", expect.status.map(|s| s.to_string()), Some(status.to_string()), &mut faults);
@@ -69,7 +71,11 @@ fn compare(test: &ConfigTest, config: &Config, decision: &Decision) -> Vec<Strin
         }
     }
     for (name, value) in &expect.present {
-        let sent = decision.head.headers.get(name.as_str()).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+        let sent = decision
+            .head
+            .headers
+            .get(name.as_str())
+            .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         differ(&format!("upstream header {name}"), Some(value.clone()), sent, &mut faults);
     }
     faults

@@ -143,7 +143,9 @@ impl Control {
         if config.workers != before.config.workers {
             return Err(ControlError::NeedsRestart { key: "workers" });
         }
-        if config.admin.as_ref().map(|admin| &admin.bind) != before.config.admin.as_ref().map(|admin| &admin.bind) {
+        if config.admin.as_ref().map(|admin| &admin.bind)
+            != before.config.admin.as_ref().map(|admin| &admin.bind)
+        {
             return Err(ControlError::NeedsRestart { key: "admin" });
         }
         if config.observe.metrics != before.config.observe.metrics {
@@ -166,7 +168,11 @@ impl Control {
         self.announce(&deployment);
         *self.deployed.borrow_mut() = deployment;
         if let Some(log) = retired {
-            retire(log);
+            tokio::task::spawn_local(async move {
+                // The workers hand over their last lines for it when they obey.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                retire(log);
+            });
         }
         Ok(())
     }
@@ -180,7 +186,9 @@ impl Control {
 
     fn open_log(&self, config: &Config) -> Result<Option<AccessLogWriter>, ControlError> {
         let Some(settings) = &config.observe.access_log else { return Ok(None) };
-        AccessLogWriter::start(settings, self.hub.access_log_drops()).map(Some).map_err(ControlError::AccessLog)
+        AccessLogWriter::start(settings, self.hub.access_log_drops())
+            .map(Some)
+            .map_err(ControlError::AccessLog)
     }
 
     /// Sockets of listeners that are not open yet: a set for each worker.
@@ -274,7 +282,8 @@ fn spawn(
 ) -> Result<(UnboundedSender<Orders>, JoinHandle<()>), ControlError> {
     let (sender, orders) = unbounded_channel();
     let runtime = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
         match runtime {
             Ok(runtime) => runtime.block_on(worker::run(first, orders, shared)),
             Err(error) => tracing::error!(%error, "a worker has no runtime"),

@@ -17,7 +17,9 @@ pub struct BindError {
 
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; another process listens there: stop it, or choose another port under `listeners:`",
+        io::ErrorKind::AddrInUse => {
+            "; another process listens there: stop it, or choose another port under `listeners:`"
+        }
         io::ErrorKind::PermissionDenied => "; ports below 1024 need the capability CAP_NET_BIND_SERVICE",
         io::ErrorKind::AddrNotAvailable => "; no interface of this machine has that address",
         _ => "",

@@ -74,15 +74,18 @@ mod tests {
 
     #[test]
     fn identity_and_forwarding_names_are_protected_however_they_are_spelt() {
-        let names = ["X-Auth-User", "x_auth_roles", "X.Auth.Scopes", "x-user-id", "X-Forwarded-For", "Forwarded"];
-        let more = ["x-forwarded-client-cert", "TXN_TOKEN", "Portcullis-Stamps", "x-envoy-retry-on", "X-Real-IP"];
+        let names =
+            ["X-Auth-User", "x_auth_roles", "X.Auth.Scopes", "x-user-id", "X-Forwarded-For", "Forwarded"];
+        let more =
+            ["x-forwarded-client-cert", "TXN_TOKEN", "Portcullis-Stamps", "x-envoy-retry-on", "X-Real-IP"];
 
         assert!(names.iter().chain(&more).all(|name| is_protected(name)));
     }
 
     #[test]
     fn ordinary_names_are_not() {
-        let names = ["host", "x-request-id", "traceparent", "authorization", "x-api-key", "user-agent", "x", ""];
+        let names =
+            ["host", "x-request-id", "traceparent", "authorization", "x-api-key", "user-agent", "x", ""];
 
         assert!(names.iter().all(|name| !is_protected(name)));
     }

@@ -61,7 +61,7 @@ impl Acceptor {
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     self.metrics().accept_failed();
-                    if failures % PAUSES_PER_LINE == 0 {
+                    if failures.is_multiple_of(PAUSES_PER_LINE) {
                         tracing::error!(%error, "accept failed; if these are too many open files, raise the limit (LimitNOFILE, ulimit -n) or lower caps.connections");
                     }
                     failures = failures.wrapping_add(1);

@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn addresses_are_counted_apart_and_ipv6_by_its_64() {
         let limits = limits(99, 1);
-        let [a, b, c, d] = ["192.0.2.1", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"].map(|ip| ip.parse().unwrap());
+        let [a, b, c, d] =
+            ["192.0.2.1", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"].map(|ip| ip.parse().unwrap());
         let held = (limits.open_from(a), limits.open_from(b));
 
         assert!(held.0.is_some() && held.1.is_some());

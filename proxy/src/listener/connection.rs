@@ -103,7 +103,11 @@ mod tests {
     use super::*;
 
     fn facts(sni: Option<&str>, names: &[&str]) -> TlsFacts {
-        TlsFacts { version: "TLSv1.3", sni: sni.map(Arc::from), names: names.iter().map(|n| Box::from(*n)).collect() }
+        TlsFacts {
+            version: "TLSv1.3",
+            sni: sni.map(Arc::from),
+            names: names.iter().map(|n| Box::from(*n)).collect(),
+        }
     }
 
     #[test]

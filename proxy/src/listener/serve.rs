@@ -92,7 +92,12 @@ async fn handshake(
     Ok((Transport::Tls(Box::new(stream)), Some(facts), if is_h2 { Http::H2 } else { Http::H1 }))
 }
 
-fn describe(settings: &Settings, peer: SocketAddr, client: SocketAddr, tls: Option<TlsFacts>) -> Rc<Connection> {
+fn describe(
+    settings: &Settings,
+    peer: SocketAddr,
+    client: SocketAddr,
+    tls: Option<TlsFacts>,
+) -> Rc<Connection> {
     let address = client.ip().to_canonical().to_string();
     Rc::new(Connection {
         peer,

@@ -27,7 +27,8 @@ pub async fn run(path: &Path, log: LogHandle) -> Result<(), ControlError> {
     let config = load(path)?;
     let hub = Hub::new(BuildInfo { version: env!("CARGO_PKG_VERSION"), rustc: "" }, clock::wall());
     let admin = config.admin.as_ref().map(|admin| AdminListener::bind(&admin.bind)).transpose()?;
-    let metrics = config.observe.metrics.map(|bind| AdminListener::bind(&AdminBind::Tcp(bind))).transpose()?;
+    let metrics =
+        config.observe.metrics.map(|bind| AdminListener::bind(&AdminBind::Tcp(bind))).transpose()?;
     let control = Rc::new(Control::start(path, config, Arc::clone(&hub), drain::channel())?);
     if let Some(listener) = admin {
         tracing::info!(address = %listener.address(), "listening admin");

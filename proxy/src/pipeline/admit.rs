@@ -156,7 +156,12 @@ pub fn admit(
 }
 
 /// Client address, request id and trace: believed only from trusted peers, except the trace, which is harmless.
-fn identify(config: &Config, origin: &Origin<'_>, known: &mut Known, headers: &mut HeaderMap) -> forwarded::Said {
+fn identify(
+    config: &Config,
+    origin: &Origin<'_>,
+    known: &mut Known,
+    headers: &mut HeaderMap,
+) -> forwarded::Said {
     known.trace = Trace::take_up(headers, config.observe.b3, known.trace);
     if !origin.trusted {
         return forwarded::Said::default();
@@ -181,7 +186,8 @@ fn clean(headers: &mut HeaderMap, underscores: Strictness) {
     headers.remove(header::EXPECT);
     identity::headers::strip(headers);
     if underscores == Strictness::Drop {
-        let odd: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+        let odd: Vec<HeaderName> =
+            headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
         for name in odd {
             headers.remove(name);
         }
@@ -212,7 +218,8 @@ fn redirect(host: &str, port: u16, target: Option<&PathAndQuery>) -> Rejection {
     let port = if port == 443 { String::new() } else { format!(":{port}") };
     let location = format!("https://{host}{port}{}", target.map_or("/", PathAndQuery::as_str));
     // A host from the gate and a target from the parser always make a value.
-    HeaderValue::try_from(location).map_or(Rejection::Internal, |location| Rejection::RedirectHttps { location })
+    HeaderValue::try_from(location)
+        .map_or(Rejection::Internal, |location| Rejection::RedirectHttps { location })
 }
 
 fn find(
@@ -284,7 +291,8 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
 }
 
 fn refuse_long_body(route: &Route, headers: &HeaderMap) -> Result<(), Rejection> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let too_long = length.zip(route.max_body).is_some_and(|(length, most)| length > most);
     if too_long { Err(Rejection::BodyTooLarge) } else { Ok(()) }
 }

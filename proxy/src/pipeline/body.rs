@@ -129,7 +129,9 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Local(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Source::Local(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Source::Upstream { incoming, .. } => incoming.size_hint(),
         }
     }
@@ -138,7 +140,8 @@ impl http_body::Body for Body {
 impl Drop for Body {
     fn drop(&mut self) {
         // A body of known length is dropped after its last byte, without being asked for more.
-        if matches!(&self.source, Source::Upstream { incoming, held: Some(_), .. } if incoming.is_end_stream()) {
+        if matches!(&self.source, Source::Upstream { incoming, held: Some(_), .. } if incoming.is_end_stream())
+        {
             self.ended();
         }
     }

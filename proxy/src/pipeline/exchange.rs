@@ -99,9 +99,13 @@ impl Exchange {
         let progress = self.progress.borrow();
         let text = |value: &PathAndQuery| (value.path().len(), value.query().is_some());
         let whole = self.known.target.as_ref().map_or("", PathAndQuery::as_str);
-        let (path, query) = self.known.target.as_ref().map(text).map_or((whole, ""), |(length, has_query)| {
-            (whole.get(..length).unwrap_or(whole), whole.get(length + usize::from(has_query)..).unwrap_or(""))
-        });
+        let (path, query) =
+            self.known.target.as_ref().map(text).map_or((whole, ""), |(length, has_query)| {
+                (
+                    whole.get(..length).unwrap_or(whole),
+                    whole.get(length + usize::from(has_query)..).unwrap_or(""),
+                )
+            });
         Record {
             started: self.wall,
             duration: clock::now().saturating_duration_since(self.started),

@@ -60,7 +60,13 @@ fn parse(entry: &str) -> Option<IpAddr> {
 }
 
 /// Writes what upstreams are told. `nearest` is the address that connected (or its PROXY header's client).
-pub fn write(headers: &mut HeaderMap, said: Said, nearest: &HeaderValue, scheme: &'static str, host: HeaderValue) {
+pub fn write(
+    headers: &mut HeaderMap,
+    said: Said,
+    nearest: &HeaderValue,
+    scheme: &'static str,
+    host: HeaderValue,
+) {
     let chain = said.chain.and_then(|chain| join(chain.as_bytes(), nearest.as_bytes()));
     headers.insert(FOR, chain.unwrap_or_else(|| nearest.clone()));
     headers.insert(PROTO, said.proto.unwrap_or_else(|| HeaderValue::from_static(scheme)));

@@ -75,19 +75,31 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         remove(&mut headers);
-        headers.keys().map(ToString::to_string).collect()
+        let mut left: Vec<_> = headers.keys().map(ToString::to_string).collect();
+        left.sort();
+        left
     }
 
     #[test]
     fn known_fields_and_named_ones_are_removed() {
-        let sent = [("connection", "close, X-Hop"), ("x-hop", "1"), ("upgrade", "h2c"), ("te", "gzip"), ("accept", "*")];
+        let sent = [
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("upgrade", "h2c"),
+            ("te", "gzip"),
+            ("accept", "*"),
+        ];
 
         assert_eq!(left_of(&sent), ["accept"]);
     }
 
     #[test]
     fn connection_cannot_remove_what_speaks_about_the_client() {
-        let sent = [("connection", "Authorization, HOST, x-request-id, :path"), ("authorization", "x"), ("host", "a")];
+        let sent = [
+            ("connection", "Authorization, HOST, x-request-id, :path"),
+            ("authorization", "x"),
+            ("host", "a"),
+        ];
 
         assert_eq!(left_of(&sent), ["authorization", "host"]);
     }

@@ -87,7 +87,11 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// One request, whatever becomes of it.
-    pub async fn handle(self: Rc<Self>, connection: Rc<Connection>, request: Request<Incoming>) -> Response<Body> {
+    pub async fn handle(
+        self: Rc<Self>,
+        connection: Rc<Connection>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let snapshot = Rc::clone(&self.snapshot.borrow());
         let mut exchange = Exchange::begin(&connection, &self.recorder, snapshot, self.sweep.timer());
         // A panic ends this exchange only; what it held is dropped on the way out.

@@ -114,11 +114,23 @@ impl Rejection {
             Self::ServerOptions => row(204, "", "", "", (Proxy, Stage::Done)),
             Self::BodyTooLarge => Row {
                 close: true,
-                ..row(413, "body_too_large", "The body is too large.", "http_request_error", (Proxy, Stage::Body))
+                ..row(
+                    413,
+                    "body_too_large",
+                    "The body is too large.",
+                    "http_request_error",
+                    (Proxy, Stage::Body),
+                )
             },
             Self::BodyBroken => Row {
                 close: true,
-                ..row(400, "body_broken", "The body ended early.", "http_request_error", (Downstream, Stage::Body))
+                ..row(
+                    400,
+                    "body_broken",
+                    "The body ended early.",
+                    "http_request_error",
+                    (Downstream, Stage::Body),
+                )
             },
             Self::NoEndpoint => {
                 let title = "The service is not available.";

@@ -234,7 +234,8 @@ mod tests {
         assert_eq!(trace.trace_id(), "000000000000000080f198ee56343ba8");
         assert_eq!(headers["b3"], "000000000000000080f198ee56343ba8-0000000000000def-1");
 
-        let multi = [("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124"), ("x-b3-spanid", "a2fb4a1d1a96d312")];
+        let multi =
+            [("x-b3-traceid", "463ac35c9f6413ad48485a3953bb6124"), ("x-b3-spanid", "a2fb4a1d1a96d312")];
         let (trace, headers) = taken_up(&multi, B3::Multi);
         assert_eq!(trace.trace_id(), "463ac35c9f6413ad48485a3953bb6124");
         assert_eq!(headers["x-b3-sampled"], "0");

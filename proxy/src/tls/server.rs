@@ -3,11 +3,11 @@
 use super::pem::{TlsError, authorities, certificates, private_key};
 use super::sni::{Certificates, Named};
 use crate::config::listener::{Listener, Tls};
+use crate::listener::connection::TlsFacts;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
 use rustls::sign::CertifiedKey;
-use crate::listener::connection::TlsFacts;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpStream;

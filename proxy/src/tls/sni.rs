@@ -24,7 +24,9 @@ impl Certificates {
     /// The certificate for `sni`, which may be absent. `None` only when there is no certificate at all.
     pub fn choose(&self, sni: Option<&str>) -> Option<&Named> {
         let by = |exact: bool| {
-            sni.and_then(|sni| self.0.iter().find(|named| named.names.iter().any(|name| carries(name, sni, exact))))
+            sni.and_then(|sni| {
+                self.0.iter().find(|named| named.names.iter().any(|name| carries(name, sni, exact)))
+            })
         };
         by(true).or_else(|| by(false)).or_else(|| self.0.first())
     }

@@ -83,7 +83,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyFault;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let Self::Stream(stream) = self.get_mut() else { return Poll::Ready(None) };
         loop {
             let taken = match ready!(Pin::new(&mut stream.incoming).poll_frame(cx)) {

@@ -19,7 +19,10 @@ use std::time::Instant;
 
 /// Counters of every endpoint of the process, by service and address; they outlive reloads.
 #[derive(Debug, Default)]
-pub struct StatsBook(Mutex<HashMap<(Arc<str>, SocketAddr), Arc<EndpointStats>>>);
+pub struct StatsBook(Mutex<HashMap<EndpointName, Arc<EndpointStats>>>);
+
+/// Service and address.
+type EndpointName = (Arc<str>, SocketAddr);
 
 impl StatsBook {
     /// The counters of one endpoint.
@@ -52,13 +55,16 @@ impl Cluster {
         before: Option<&Self>,
     ) -> Self {
         let same_wire = |old: &&Self| {
-            old.service.protocol == service.protocol && old.service.tls == service.tls && service.tls.is_none()
+            old.service.protocol == service.protocol
+                && old.service.tls == service.tls
+                && service.tls.is_none()
         };
         let before = before.filter(same_wire);
         let kept = |address| before?.endpoints.iter().find(|pool| pool.address == address).cloned();
         let endpoints = service.endpoints.iter().map(|endpoint| {
-            kept(endpoint.address)
-                .unwrap_or_else(|| EndpointPool::new(endpoint.address, book.of(&service.name, endpoint.address)))
+            kept(endpoint.address).unwrap_or_else(|| {
+                EndpointPool::new(endpoint.address, book.of(&service.name, endpoint.address))
+            })
         });
         Self { endpoints: endpoints.collect(), turn: RefCell::default(), service, tls, metrics }
     }

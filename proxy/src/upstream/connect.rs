@@ -69,7 +69,8 @@ pub async fn connect(
             Protocol::H2 => http2_handshake(transport, metrics.connected()).await,
         }
     };
-    let made = tokio::time::timeout(service.timeout.connect, made).await.unwrap_or(Err(ConnectFault::Timeout));
+    let made =
+        tokio::time::timeout(service.timeout.connect, made).await.unwrap_or(Err(ConnectFault::Timeout));
     if let Err(fault) = &made {
         metrics.connect_failed(fault.word());
     }
@@ -81,7 +82,8 @@ async fn open(address: SocketAddr, tls: Option<&ClientTls>) -> Result<Transport,
     // Without this, small requests wait for the acknowledgement of the one before.
     let _best_effort = stream.set_nodelay(true).is_ok();
     let Some(tls) = tls else { return Ok(Transport::Plain(stream)) };
-    let secured = tls.connector.connect(tls.name.clone(), stream).await.map_err(|_failed| ConnectFault::Tls)?;
+    let secured =
+        tls.connector.connect(tls.name.clone(), stream).await.map_err(|_failed| ConnectFault::Tls)?;
     Ok(Transport::Tls(Box::new(secured)))
 }
 

@@ -100,8 +100,11 @@ impl AsyncRead for Guarded {
                 this.passed = rest;
                 return Poll::Ready(Ok(()));
             }
-            let done =
-                if this.held.is_empty() { ready!(this.read_straight(cx, buf))? } else { ready!(this.read_more(cx))? };
+            let done = if this.held.is_empty() {
+                ready!(this.read_straight(cx, buf))?
+            } else {
+                ready!(this.read_more(cx))?
+            };
             if done {
                 return Poll::Ready(Ok(()));
             }

@@ -7,11 +7,11 @@
 use super::body::{Flow, RequestBody};
 use super::connect::{Sender, connect};
 use super::guarded::Wire;
+use crate::clock;
 use crate::config::service::{Protocol, Service};
 use crate::pipeline::reject::ConnectFault;
-use crate::tls::client::ClientTls;
-use crate::clock;
 use crate::telemetry::metrics::{OpenConnection, ServiceMetrics};
+use crate::tls::client::ClientTls;
 use hyper::client::conn::{http1, http2};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -150,7 +150,11 @@ impl EndpointPool {
             // `ready` also notices a server that has closed meanwhile.
             if clock::now() < expires && !sender.is_closed() && sender.ready().await.is_ok() {
                 wire.open.active();
-                return Some(Lease { channel: Channel::H1 { sender, wire }, pool: Rc::clone(self), reused: true });
+                return Some(Lease {
+                    channel: Channel::H1 { sender, wire },
+                    pool: Rc::clone(self),
+                    reused: true,
+                });
             }
         }
     }
@@ -159,9 +163,8 @@ impl EndpointPool {
     fn share(self: &Rc<Self>) -> Option<Lease> {
         let mut shared = self.shared.borrow_mut();
         shared.retain(|connection| !connection.sender.is_closed());
-        let room = |connection: &&Shared| {
-            connection.streams.get() < connection.max_streams.get().min(MAX_STREAMS)
-        };
+        let room =
+            |connection: &&Shared| connection.streams.get() < connection.max_streams.get().min(MAX_STREAMS);
         let found = shared.iter().find(room)?.clone();
         Some(self.lease_stream(found, true))
     }
