@@ -84,6 +84,7 @@ async fn housekeeping(pipeline: Rc<Pipeline>) {
     loop {
         ticks.tick().await;
         let now = clock::now();
+        pipeline.recorder.anchor_clocks();
         for cluster in &pipeline.snapshot.borrow().clusters {
             cluster.purge(now);
         }
@@ -100,7 +101,7 @@ impl Worker {
         let nothing = Snapshot { config, table, clusters: Vec::new() };
         let pipeline = Rc::new(Pipeline {
             snapshot: RefCell::new(Rc::new(nothing)),
-            recorder: Rc::new(Recorder { metrics, log: RefCell::new(None) }),
+            recorder: Rc::new(Recorder::new(metrics)),
             sweep: Sweep::new(),
             leaving: Cell::new(false),
         });

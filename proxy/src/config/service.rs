@@ -83,6 +83,6 @@ pub struct Pool {
     /// How long an unused connection is kept; shorter than the server's own limit (Node closes after 5 s). Default 4 s.
     /// A `Keep-Alive: timeout=` of the server shortens it further.
     pub idle: Duration,
-    /// Unused connections kept. Default 128.
+    /// Unused connections kept. Default 256.
     pub max_idle: usize,
 }

@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::gate::{Fault, RequestGate, Verdict};
 use super::stream::Transport;
 use crate::clock;
+use crate::runtime::OnePiece;
 use crate::sweep::{Sweep, Timer};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -152,7 +153,7 @@ impl Guarded {
     /// Arms the timer for what the client now owes us.
     fn wait(&mut self, cx: &Context<'_>) {
         let times = self.connection.timeouts;
-        let (wait, limit) = if !self.held.is_empty() || self.gate.in_head() {
+        let (wait, limit) = if self.gate.in_head() {
             (Wait::Head, times.header)
         } else if self.gate.in_body() {
             (Wait::Body, times.body)
@@ -290,7 +291,10 @@ impl AsyncWrite for Guarded {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        let written = match OnePiece::of(bufs) {
+            Some(piece) => Pin::new(&mut this.stream).poll_write(cx, piece.as_slice()),
+            None => Pin::new(&mut this.stream).poll_write_vectored(cx, bufs),
+        };
         this.paced(cx, written)
     }
 

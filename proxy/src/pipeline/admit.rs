@@ -5,12 +5,12 @@
 
 use super::reject::Rejection;
 use super::trace::Trace;
-use super::{forwarded, hop_by_hop, request_id};
+use super::clean::clean;
+use super::{forwarded, request_id};
 use crate::admission::path::{CanonicalPath, PathFault};
 use crate::config::route::{Route, Sticky};
 use crate::config::trust::Strictness;
 use crate::config::{Config, ServiceId};
-use crate::identity;
 use crate::listener::connection::TlsFacts;
 use crate::listener::gate::{Limits, http2};
 use crate::route::{Found, Head, RouteTable, host, split};
@@ -101,7 +101,8 @@ impl Known {
         self.version = head.version;
         self.target = head.uri.path_and_query().cloned();
         self.user_agent = head.headers.get(header::USER_AGENT).cloned();
-        self.grpc = is_grpc(&head.headers);
+        // gRPC only ever posts.
+        self.grpc = head.method == Method::POST && is_grpc(&head.headers);
     }
 }
 
@@ -126,6 +127,8 @@ pub fn admit(
     head: &mut Parts,
 ) -> Result<Admitted, Rejection> {
     known.take_note(head);
+    // Room for what is added below: growing twice would hash everything twice.
+    head.headers.reserve(8);
     let strict = rules.config.strict;
     if head.version == Version::HTTP_2 {
         http2::check(head, strict.underscores, &Limits::default()).map_err(Rejection::Framing)?;
@@ -134,7 +137,10 @@ pub fn admit(
     if is_going_in_circles(&head.headers) {
         return Err(Rejection::Loop);
     }
-    clean(&mut head.headers, strict.underscores);
+    clean(&mut head.headers, strict.underscores == Strictness::Drop);
+    if head.version == Version::HTTP_2 {
+        join_cookies(&mut head.headers);
+    }
     let host = host_of(head);
     known.host = host::normalise(host.to_str().unwrap_or_default()).into();
     if origin.tls.is_some_and(|tls| !tls.serves(&known.host)) {
@@ -175,24 +181,11 @@ fn identify(
 }
 
 fn is_going_in_circles(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::VIA) {
+        return false;
+    }
     let passes = headers.get_all(header::VIA).iter().filter_map(|value| value.to_str().ok());
     passes.map(|value| value.matches("portcullis").count()).sum::<usize>() >= MAX_PASSES
-}
-
-/// Takes out what is meant for this hop only and what nobody outside may say.
-fn clean(headers: &mut HeaderMap, underscores: Strictness) {
-    hop_by_hop::remove(headers);
-    // The server side of hyper answers it; upstream, a body is sent without waiting.
-    headers.remove(header::EXPECT);
-    identity::headers::strip(headers);
-    if underscores == Strictness::Drop {
-        let odd: Vec<HeaderName> =
-            headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
-        for name in odd {
-            headers.remove(name);
-        }
-    }
-    join_cookies(headers);
 }
 
 /// HTTP/2 clients send cookies in crumbs; HTTP/1 knows one line (RFC 9113 §8.2.3).

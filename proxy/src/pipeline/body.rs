@@ -60,11 +60,13 @@ impl Body {
     }
 
     fn ended(&mut self) {
+        let now = clock::now();
         self.exchange.outcome = Outcome::ANSWERED;
+        self.exchange.ended = Some(now);
         if let Source::Upstream { held, .. } = &mut self.source
             && let Some(held) = held.take()
         {
-            held.answer_ended();
+            held.answer_ended(now);
         }
     }
 

@@ -22,7 +22,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Version};
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Status written down for a client that left before it got an answer (the convention of nginx).
 const CLIENT_GONE: u16 = 499;
@@ -34,7 +34,8 @@ pub struct Exchange {
     pub connection: Rc<Connection>,
     /// When its head had arrived.
     pub started: Instant,
-    wall: SystemTime,
+    /// When its answer had ended, if that is known already.
+    pub ended: Option<Instant>,
     /// Deadlines: first of the answer's head, then of pauses in its body.
     pub timer: Timer,
     /// What is known about the request.
@@ -47,7 +48,7 @@ pub struct Exchange {
     pub progress: RefCell<Progress>,
     /// The request body on its way.
     pub flow: Option<Rc<Flow>>,
-    /// When the first attempt began, and how long the answer's head took.
+    /// From the first attempt to the answer's head.
     pub upstream_time: Option<Duration>,
     /// Status of the answer.
     pub status: u16,
@@ -73,7 +74,7 @@ impl Exchange {
         Box::new(Self {
             connection: Rc::clone(connection),
             started: clock::now(),
-            wall: clock::wall(),
+            ended: None,
             timer,
             known,
             snapshot,
@@ -107,8 +108,8 @@ impl Exchange {
                 )
             });
         Record {
-            started: self.wall,
-            duration: clock::now().saturating_duration_since(self.started),
+            started: self.recorder.wall(self.started),
+            duration: self.ended.unwrap_or_else(clock::now).saturating_duration_since(self.started),
             method: if self.known.target.is_some() { self.known.method.as_str() } else { "" },
             scheme: self.connection.scheme(),
             host: &self.known.host,

@@ -13,9 +13,9 @@
 
 pub mod admit;
 pub mod body;
+pub mod clean;
 pub mod exchange;
 pub mod forwarded;
-pub mod hop_by_hop;
 pub mod reject;
 pub mod reply;
 pub mod request_id;
@@ -34,7 +34,7 @@ use crate::telemetry::record::Record;
 use crate::upstream::body::{BodyFault, Flow, RequestBody};
 use crate::upstream::cluster::Cluster;
 use crate::upstream::send::{self, Held};
-use crate::{clock, identity, runtime, transform};
+use crate::{clock, runtime, transform};
 use admit::{Admitted, Origin, Rules};
 use body::Body;
 use exchange::Exchange;
@@ -47,9 +47,10 @@ use reject::Rejection;
 use snapshot::Snapshot;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::{Instant, SystemTime};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -60,9 +61,27 @@ pub struct Recorder {
     pub metrics: Rc<WorkerMetrics>,
     /// The worker's access log; `None` = off.
     pub log: RefCell<Option<WorkerLog>>,
+    /// The same moment on both clocks, so that an exchange reads only one.
+    pub anchor: Cell<(Instant, SystemTime)>,
 }
 
 impl Recorder {
+    /// An empty one.
+    pub fn new(metrics: Rc<WorkerMetrics>) -> Self {
+        Self { metrics, log: RefCell::new(None), anchor: Cell::new((clock::now(), clock::wall())) }
+    }
+
+    /// Follows the wall clock, should it be set; to be called now and then.
+    pub fn anchor_clocks(&self) {
+        self.anchor.set((clock::now(), clock::wall()));
+    }
+
+    /// What the wall clock shows at `moment`.
+    pub fn wall(&self, moment: Instant) -> SystemTime {
+        let (then, wall) = self.anchor.get();
+        wall + moment.saturating_duration_since(then)
+    }
+
     /// Writes one exchange down, once.
     pub fn write(&self, record: &Record<'_>) {
         self.metrics.exchange(record);
@@ -95,7 +114,10 @@ impl Pipeline {
         let snapshot = Rc::clone(&self.snapshot.borrow());
         let mut exchange = Exchange::begin(&connection, &self.recorder, snapshot, self.sweep.timer());
         // A panic ends this exchange only; what it held is dropped on the way out.
-        let result = runtime::catch_panic(self.admit_and_forward(&mut exchange, request)).await;
+        let result = {
+            let answered = pin!(self.admit_and_forward(&mut exchange, request));
+            runtime::catch_panic(answered).await
+        };
         let asks_to_leave = self.leaving.get() && exchange.known.version < http::Version::HTTP_2;
         let mut response = match result.unwrap_or(Err(Rejection::Internal)) {
             Ok((response, held)) => deliver(exchange, response, held),
@@ -139,15 +161,14 @@ impl Pipeline {
         route: &Route,
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Held), Rejection> {
-        let began = clock::now();
         match route.request_timeout.unwrap_or(cluster.service.timeout.request) {
-            Some(limit) => exchange.timer.arm(began + limit),
+            Some(limit) => exchange.timer.arm(exchange.started + limit),
             None => exchange.timer.disarm(),
         }
         let flow = exchange.flow.clone();
-        let sent = send::send(cluster, request, flow, &exchange.progress);
+        let sent = pin!(send::send(cluster, request, flow, &exchange.progress));
         let sent = before(&exchange.timer, sent).await.unwrap_or(Err(Rejection::RequestTimeout));
-        exchange.upstream_time = Some(clock::now().saturating_duration_since(began));
+        exchange.upstream_time = sent.as_ref().ok().map(|(_, held)| held.took());
         sent.map_err(|rejection| blame(exchange, rejection))
     }
 }
@@ -203,8 +224,7 @@ fn address(
 }
 
 /// Runs `future` until `timer` fires; `None` when it did.
-async fn before<F: Future>(timer: &Timer, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+async fn before<F: Future>(timer: &Timer, mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => timer.poll(cx).map(|()| None),
@@ -229,8 +249,7 @@ fn deliver(mut exchange: Box<Exchange>, response: Response<Incoming>, held: Held
     exchange.outcome = Outcome::CLIENT_GONE;
     head.version = exchange.known.version;
     head.extensions = http::Extensions::new();
-    hop_by_hop::remove(&mut head.headers);
-    identity::headers::strip(&mut head.headers);
+    clean::clean(&mut head.headers, false);
     head.headers.insert(X_REQUEST_ID, exchange.known.request_id.clone());
     let snapshot = Rc::clone(&exchange.snapshot);
     let mut idle = held.idle();
@@ -248,5 +267,21 @@ fn finish_headers(route: &Route, headers: &mut HeaderMap) {
     transform::headers::apply(&route.headers.response, headers);
     if let Some(deprecation) = &route.deprecated {
         transform::headers::deprecation(deprecation, headers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<A, B, C, R>(_: fn(A, B, C) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    #[test]
+    fn the_future_of_an_exchange_stays_small() {
+        let size = size_of_output(Pipeline::handle);
+
+        assert!(size <= 1, "{size} bytes");
     }
 }

@@ -42,7 +42,7 @@ impl Trace {
     /// Goes on with what the caller sent, or begins anew; `fresh` brings our span id and, if needed, the trace id.
     pub fn take_up(headers: &mut HeaderMap, b3: B3, fresh: Self) -> Self {
         let w3c = single(headers, &TRACEPARENT).and_then(parse_traceparent);
-        if w3c.is_none() {
+        if w3c.is_none() && headers.contains_key(TRACESTATE) {
             // State without its parent means nothing.
             headers.remove(TRACESTATE);
         }
@@ -83,9 +83,8 @@ impl Trace {
 
 /// The only value of a header; two are as good as none.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next()?;
-    values.next().is_none().then(|| first.as_bytes())
+    let first = headers.get(name)?;
+    headers.get_all(name).iter().nth(1).is_none().then(|| first.as_bytes())
 }
 
 /// Trace id and sampled flag of a `traceparent`; later versions may be longer (§4.3).
@@ -150,11 +149,13 @@ const fn hex_value(digit: u8) -> u8 {
 
 /// The low `N` hex digits of `number`, lower case.
 pub fn hex<const N: usize>(mut number: u128) -> [u8; N] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'0'; N];
-    for place in text.iter_mut().rev() {
-        let digit = (number & 0xf) as u8;
-        *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
-        number >>= 4;
+    for pair in text.rchunks_mut(2) {
+        let byte = usize::from(number as u8);
+        let digits = [DIGITS.get(byte >> 4), DIGITS.get(byte & 0xf)];
+        pair.iter_mut().zip(digits).for_each(|(place, digit)| *place = digit.copied().unwrap_or(b'0'));
+        number >>= 8;
     }
     text
 }

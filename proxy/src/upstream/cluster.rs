@@ -3,6 +3,7 @@
 //! A reload keeps the clusters of unchanged services, and the pools of unchanged endpoints of changed ones when
 //! what is spoken to them is the same.
 
+use super::connect::Destination;
 use super::pool::{EndpointPool, EndpointStats};
 use crate::balance::{Candidate, RoundRobin, least_request};
 use crate::config::service::{Balance, Service};
@@ -89,6 +90,11 @@ impl Cluster {
             Balance::LeastRequest => least_request::pick(&candidates, random),
         };
         index.and_then(|index| self.endpoints.get(index))
+    }
+
+    /// What is needed to connect to any of its endpoints.
+    pub const fn destination(&self) -> Destination<'_> {
+        Destination { service: &self.service, tls: self.tls.as_ref(), metrics: &self.metrics }
     }
 
     /// Closes connections unused for too long.

@@ -54,13 +54,20 @@ pub enum Sender {
     },
 }
 
+/// What is needed to connect to any endpoint of a service.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination<'a> {
+    /// Its settings.
+    pub service: &'a Service,
+    /// How to speak TLS to it.
+    pub tls: Option<&'a ClientTls>,
+    /// Its counters.
+    pub metrics: &'a Rc<ServiceMetrics>,
+}
+
 /// Connects within the service's connect time.
-pub async fn connect(
-    address: SocketAddr,
-    service: &Service,
-    tls: Option<&ClientTls>,
-    metrics: &Rc<ServiceMetrics>,
-) -> Result<Sender, ConnectFault> {
+pub async fn connect(address: SocketAddr, to: Destination<'_>) -> Result<Sender, ConnectFault> {
+    let Destination { service, tls, metrics } = to;
     metrics.connecting();
     let made = async {
         let transport = open(address, tls).await?;

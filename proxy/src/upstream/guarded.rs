@@ -53,9 +53,10 @@ impl Guarded {
     fn judge(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.wire.gate.borrow_mut().inspect(bytes) {
             Verdict::Pass { sound } => Ok(sound),
-            Verdict::Refuse { fault, .. } => {
-                self.wire.fault.set(Some(fault));
-                Err(io::ErrorKind::InvalidData.into())
+            // What is sound still goes on: the answer may have ended well before the surplus bytes.
+            Verdict::Refuse { sound, fault, .. } => {
+                let first = self.wire.fault.replace(Some(fault)).is_none();
+                if first && sound > 0 { Ok(sound) } else { Err(io::ErrorKind::InvalidData.into()) }
             }
         }
     }

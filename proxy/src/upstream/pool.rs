@@ -5,13 +5,12 @@
 //! bodies have ended; dropping a [`Lease`] earlier closes it (HTTP/1) or resets its stream (HTTP/2).
 
 use super::body::{Flow, RequestBody};
-use super::connect::{Sender, connect};
+use super::connect::{Destination, Sender, connect};
 use super::guarded::Wire;
 use crate::clock;
-use crate::config::service::{Protocol, Service};
+use crate::config::service::Protocol;
 use crate::pipeline::reject::ConnectFault;
-use crate::telemetry::metrics::{OpenConnection, ServiceMetrics};
-use crate::tls::client::ClientTls;
+use crate::telemetry::metrics::OpenConnection;
 use hyper::client::conn::{http1, http2};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -120,35 +119,38 @@ impl EndpointPool {
     /// A kept connection, or a new one.
     pub async fn check_out(
         self: &Rc<Self>,
-        service: &Service,
-        tls: Option<&ClientTls>,
-        metrics: &Rc<ServiceMetrics>,
+        to: Destination<'_>,
+        now: Instant,
     ) -> Result<Lease, ConnectFault> {
-        match service.protocol {
-            Protocol::H1 => match self.take_idle().await {
+        match to.service.protocol {
+            Protocol::H1 => match self.take_idle(now).await {
                 Some(lease) => Ok(lease),
-                None => self.open(service, tls, metrics).await,
+                // Boxed, as below: making connections is rare, and its state would weigh on every exchange.
+                None => Box::pin(self.open(to)).await,
             },
             Protocol::H2 => {
                 if let Some(lease) = self.share() {
                     return Ok(lease);
                 }
-                let _turn = self.connecting.lock().await;
-                match self.share() {
-                    Some(lease) => Ok(lease),
-                    None => self.open(service, tls, metrics).await,
-                }
+                Box::pin(async {
+                    let _turn = self.connecting.lock().await;
+                    match self.share() {
+                        Some(lease) => Ok(lease),
+                        None => self.open(to).await,
+                    }
+                })
+                .await
             }
         }
     }
 
     /// The connection used last that is still good.
-    async fn take_idle(self: &Rc<Self>) -> Option<Lease> {
+    async fn take_idle(self: &Rc<Self>, now: Instant) -> Option<Lease> {
         loop {
             let Idle { mut sender, wire, expires } = self.idle.borrow_mut().pop()?;
             self.stats.idle.fetch_sub(1, Ordering::Relaxed);
             // `ready` also notices a server that has closed meanwhile.
-            if clock::now() < expires && !sender.is_closed() && sender.ready().await.is_ok() {
+            if now < expires && !sender.is_closed() && sender.ready().await.is_ok() {
                 wire.open.active();
                 return Some(Lease {
                     channel: Channel::H1 { sender, wire },
@@ -176,11 +178,9 @@ impl EndpointPool {
 
     async fn open(
         self: &Rc<Self>,
-        service: &Service,
-        tls: Option<&ClientTls>,
-        metrics: &Rc<ServiceMetrics>,
+        to: Destination<'_>,
     ) -> Result<Lease, ConnectFault> {
-        Ok(match connect(self.address, service, tls, metrics).await? {
+        Ok(match connect(self.address, to).await? {
             Sender::H1(sender, wire) => {
                 Lease { channel: Channel::H1 { sender, wire }, pool: Rc::clone(self), reused: false }
             }
@@ -243,13 +243,13 @@ impl Lease {
     }
 
     /// Gives the connection back; only when the answer has ended and `flow` says the request has too.
-    pub fn give_back(self, flow: Option<&Flow>, keep: Duration, max_idle: usize) {
+    pub fn give_back(self, flow: Option<&Flow>, expires: Instant, max_idle: usize) {
         let Self { channel: Channel::H1 { sender, wire }, pool, .. } = self else { return };
         let request_ended = flow.is_none_or(|flow| flow.finished.get());
         let mut idle = pool.idle.borrow_mut();
         if request_ended && !sender.is_closed() && idle.len() < max_idle {
             wire.open.idle();
-            idle.push(Idle { sender, wire, expires: clock::now() + keep });
+            idle.push(Idle { sender, wire, expires });
             pool.stats.idle.fetch_add(1, Ordering::Relaxed);
         }
     }

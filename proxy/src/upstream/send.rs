@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Attempts at one request at the most.
 const ATTEMPTS: u32 = 3;
@@ -38,18 +38,24 @@ pub struct Held {
     keep: Duration,
     max_idle: usize,
     idle: Duration,
+    took: Duration,
     _active: Active,
 }
 
 impl Held {
+    /// From the first attempt to the head of the answer.
+    pub const fn took(&self) -> Duration {
+        self.took
+    }
+
     /// Longest pause the service may make in its answer.
     pub const fn idle(&self) -> Duration {
         self.idle
     }
 
     /// The answer was read to its end: the connection may serve another exchange.
-    pub fn answer_ended(self) {
-        self.lease.give_back(self.flow.as_deref(), self.keep, self.max_idle);
+    pub fn answer_ended(self, now: Instant) {
+        self.lease.give_back(self.flow.as_deref(), now + self.keep, self.max_idle);
     }
 
     /// Why the answer's framing was refused half-way, if it was.
@@ -89,12 +95,14 @@ pub async fn send(
 ) -> Result<(Response<Incoming>, Held), Rejection> {
     let mut refused: SmallVec<[SocketAddr; 3]> = SmallVec::new();
     let mut attempt = 0;
+    let first = clock::now();
+    let mut began = first;
     loop {
         attempt += 1;
         let pool = cluster.pick(&refused, fastrand::u64(..)).ok_or(Rejection::NoEndpoint)?;
         *progress.borrow_mut() = Progress { attempts: attempt, endpoint: Some(pool.address) };
         let active = Active::on(pool);
-        let mut lease = match pool.check_out(&cluster.service, cluster.tls.as_ref(), &cluster.metrics).await {
+        let mut lease = match pool.check_out(cluster.destination(), began).await {
             Ok(lease) => lease,
             Err(fault) => {
                 active.failed();
@@ -108,14 +116,16 @@ pub async fn send(
         if lease.reused {
             cluster.metrics.reused();
         }
-        let began = clock::now();
         let sent = lease.send(request).await;
-        cluster.metrics.attempt_ended(clock::now().saturating_duration_since(began), end_of(&sent));
+        let ended = clock::now();
+        cluster.metrics.attempt_ended(ended.saturating_duration_since(began), end_of(&sent));
+        began = ended;
         match sent {
             Ok(response) => {
                 let keep = keep_for(response.headers(), cluster.service.pool.idle);
+                let took = ended.saturating_duration_since(first);
                 let (max_idle, idle) = (cluster.service.pool.max_idle, cluster.service.timeout.idle);
-                return Ok((response, Held { lease, flow, keep, max_idle, idle, _active: active }));
+                return Ok((response, Held { lease, flow, keep, max_idle, idle, took, _active: active }));
             }
             // The kept connection was stale, not the endpoint: it may be taken again.
             Err(SendError::Unsent(unsent)) if attempt < ATTEMPTS => {

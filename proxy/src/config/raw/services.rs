@@ -87,6 +87,6 @@ pub(in crate::config) struct ServiceTimeout {
 pub(in crate::config) struct Pool {
     /// How long an unused connection is kept; must be shorter than the server keeps it. Default: 4s.
     pub(in crate::config) idle: Option<Time>,
-    /// Unused connections kept; 0 = none. Default: 128.
+    /// Unused connections kept; 0 = none. Default: 256.
     pub(in crate::config) max_idle: Option<Spanned<u32>>,
 }

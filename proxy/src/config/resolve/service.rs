@@ -43,7 +43,7 @@ fn service(name: &Text, raw: &raw::Service, context: &Context<'_>) -> Service {
         timeout: timeout(&raw.timeout, context),
         pool: Pool {
             idle: context.time(raw.pool.idle.as_ref(), Duration::from_secs(4)),
-            max_idle: context.number(raw.pool.max_idle.as_ref(), (0, u32::MAX), 128) as usize,
+            max_idle: context.number(raw.pool.max_idle.as_ref(), (0, u32::MAX), 256) as usize,
         },
     }
 }

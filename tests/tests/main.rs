@@ -1,0 +1,20 @@
+//! The suites: one test binary, a module each, in the order a request meets what they test.
+
+mod hostile;
+mod hostile_framing;
+mod hostile_http2;
+mod http2_floods;
+mod hostile_path;
+mod hostile_identity;
+mod hostile_upstream;
+mod slow_peers;
+mod listeners;
+mod routing;
+mod upstreams;
+mod answers;
+mod reload;
+mod drain;
+mod admin;
+mod commands;
+mod architecture;
+mod gate_against_hyper;
