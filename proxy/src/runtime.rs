@@ -1,8 +1,8 @@
 //! Glue between hyper and a single-threaded runtime.
 
 use std::any::Any;
-use std::io::IoSlice;
 use std::future::Future;
+use std::io::IoSlice;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::Poll;

@@ -29,7 +29,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 /// How often unused connections are closed and log lines handed over.
-const HOUSEKEEPING: Duration = Duration::from_millis(200);
+const HOUSEKEEPING: Duration = Duration::from_millis(100);
 
 /// What a worker is told to run.
 #[derive(Debug)]

@@ -114,6 +114,8 @@ fn show(context: &AdminContext, endpoint: Endpoint, request: &Parts) -> Result<R
         Endpoint::Clusters => rows("clusters", &(context.clusters)(), request)?,
         Endpoint::Listeners => rows("listeners", &(context.listeners)(), request)?,
         Endpoint::ServerInfo => json(ok, &server_info(context)),
+        // Somebody means to change it with the wrong method: saying the old level would look like success.
+        Endpoint::Logging if parameter(request, "level").is_some() => return Err(Problem::Method(WRITE)),
         Endpoint::Logging => level(context, None)?,
         Endpoint::Reload | Endpoint::Drain => return Err(Problem::Method(WRITE)),
     })

@@ -1,3 +1,5 @@
+//! The admin listener over a real socket: what it shows, what it refuses.
+
 use super::context::Site;
 use super::serve::{LIMITS, Limits, run};
 use super::*;

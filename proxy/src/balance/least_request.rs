@@ -5,27 +5,37 @@
 
 use super::Candidate;
 
-/// Index of the endpoint to take; `None` when there is none. `random` decides the two draws.
+/// Index of the endpoint to take; `None` when there is none. `random` decides the two draws, which never hit
+/// the same endpoint while there are two: else one that hangs would keep being drawn twice.
 pub fn pick(candidates: &[Candidate], random: u64) -> Option<usize> {
     let all_tried = candidates.iter().all(|candidate| candidate.tried);
     let usable = |candidate: &Candidate| all_tried || !candidate.tried;
-    let total: u64 = candidates.iter().filter(|c| usable(c)).map(|c| u64::from(c.weight)).sum();
-    let draw = |bits: u64| {
-        let mut point = ((u128::from(bits) * u128::from(total)) >> 32) as u64;
-        candidates.iter().enumerate().filter(|(_, c)| usable(c)).find_map(|(index, candidate)| {
-            let weight = u64::from(candidate.weight);
-            if point < weight {
-                return Some((index, candidate));
-            }
-            point -= weight;
-            None
-        })
+    let (first, own) = draw(candidates, random >> 32, |_, candidate| usable(candidate))?;
+    let Some((second, other)) =
+        draw(candidates, random & 0xffff_ffff, |index, candidate| index != first && usable(candidate))
+    else {
+        return Some(first);
     };
-    let (first, second) = (draw(random >> 32)?, draw(random & 0xffff_ffff)?);
     // Busy relative to the share: cross-multiplied, so that nothing is divided.
-    let load = |own: &Candidate, other: &Candidate| u64::from(own.active) * u64::from(other.weight);
-    let second_is_freer = load(second.1, first.1) < load(first.1, second.1);
-    Some(if second_is_freer { second.0 } else { first.0 })
+    let load = |one: &Candidate, than: &Candidate| u64::from(one.active) * u64::from(than.weight);
+    Some(if load(other, own) < load(own, other) { second } else { first })
+}
+
+/// One of those that may be drawn, by weight; `bits` is a random number of 32 bits.
+fn draw(
+    candidates: &[Candidate],
+    bits: u64,
+    may: impl Fn(usize, &Candidate) -> bool,
+) -> Option<(usize, &Candidate)> {
+    let drawable = || candidates.iter().enumerate().filter(|(index, candidate)| may(*index, candidate));
+    let total: u64 = drawable().map(|(_, candidate)| u64::from(candidate.weight)).sum();
+    let mut point = ((u128::from(bits) * u128::from(total)) >> 32) as u64;
+    drawable().find(|(_, candidate)| {
+        let weight = u64::from(candidate.weight);
+        let hit = point < weight;
+        point = point.saturating_sub(weight);
+        hit
+    })
 }
 
 #[cfg(test)]
@@ -41,9 +51,11 @@ mod tests {
     fn the_less_busy_of_the_two_is_taken() {
         let candidates = [candidate(1, 9), candidate(1, 2)];
 
-        assert_eq!(pick(&candidates, 0xffff_ffff), Some(1));
-        assert_eq!(pick(&candidates, 0xffff_ffff << 32), Some(1));
-        assert_eq!(pick(&candidates, 0), Some(0), "both draws hit the first");
+        assert!(
+            [0, 0xffff_ffff, 0xffff_ffff << 32, u64::MAX]
+                .iter()
+                .all(|random| pick(&candidates, *random) == Some(1))
+        );
     }
 
     #[test]

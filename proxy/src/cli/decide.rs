@@ -97,9 +97,10 @@ fn value(text: &str) -> Result<HeaderValue, NotAsked> {
     HeaderValue::from_str(text).map_err(|_control| NotAsked::Header(text.to_owned()))
 }
 
-/// The first host a route names, else `localhost`.
+/// `localhost` where some route takes any host, else the first host a route names.
 fn default_host(config: &Config) -> String {
-    let named = config.routes.iter().flat_map(|route| &route.hosts).next();
+    let any = config.routes.iter().any(|route| route.hosts.is_empty());
+    let named = config.routes.iter().flat_map(|route| &route.hosts).next().filter(|_| !any);
     match named {
         Some(HostPattern::Exact(host)) => host.to_string(),
         Some(HostPattern::Wildcard(parent)) => format!("any.{parent}"),

@@ -190,7 +190,7 @@ pub struct ExplainArgs {
     /// A request header; may be given several times.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
-    /// The host to ask for. Default: the first host of the routes, or localhost.
+    /// The host to ask for. Default: localhost if some route takes any host, else the first host of the routes.
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
 }

@@ -82,7 +82,7 @@ pub struct ConfigTest {
     pub method: http::Method,
     /// Request target as a client would send it: `/path?query`.
     pub target: String,
-    /// The Host to ask for; `None` = the first host of the routes, or `localhost`.
+    /// The Host to ask for; `None` = `localhost` where some route takes any host, else the first host of the routes.
     pub host: Option<String>,
     /// Request headers in the order of the file.
     pub headers: Vec<(String, String)>,

@@ -8,9 +8,14 @@ use http::HeaderValue;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::config::Timeouts;
+use crate::tls::facts::TlsFacts;
+
+/// Requests a client may take back within [`RESET_WINDOW`] before its HTTP/2 connection is ended.
+const MAX_RESETS: u32 = 100;
+const RESET_WINDOW: Duration = Duration::from_secs(30);
 
 /// A downstream connection.
 #[derive(Debug)]
@@ -31,46 +36,32 @@ pub struct Connection {
     pub timeouts: Timeouts,
     /// Exchanges that have begun and not ended.
     pub in_flight: Cell<u32>,
+    /// When the last exchange ended.
+    pub quiet_since: Cell<Instant>,
+    /// Answers the client took back (HTTP/2), in the window that began at the moment beside.
+    pub resets: Cell<(u32, Instant)>,
     /// Why no further byte of this connection is believed.
     pub fault: Cell<Option<Fault>>,
     /// Whether the marker request of a refusal has been handed to the HTTP parser.
     pub marker_sent: Cell<bool>,
 }
 
-/// What TLS told us.
-#[derive(Debug, Clone)]
-pub struct TlsFacts {
-    /// `TLSv1.2` or `TLSv1.3`.
-    pub version: &'static str,
-    /// Server name the client asked for, lower case.
-    pub sni: Option<Arc<str>>,
-    /// Names the certificate we showed is good for.
-    pub names: Arc<[Box<str>]>,
-}
-
-impl TlsFacts {
-    /// Whether a request for `host` belongs on this connection.
-    ///
-    /// A client may reuse a connection for every name its certificate covers, and for the name it asked for;
-    /// without SNI there is nothing to hold the host against.
-    pub fn serves(&self, host: &str) -> bool {
-        let Some(sni) = &self.sni else { return true };
-        sni.as_ref() == host || self.names.iter().any(|name| covers(name, host))
-    }
-}
-
-/// Whether a certificate name covers `host`: equal, or `*.` for one label (RFC 9525 §6.3).
-fn covers(name: &str, host: &str) -> bool {
-    match name.strip_prefix("*.") {
-        Some(parent) => host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
-        None => name == host,
-    }
-}
-
 impl Connection {
     /// `http` or `https`.
     pub const fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Notes that the client took a request back. Clients that do little else make us work for nothing.
+    pub fn count_reset(&self, now: Instant) {
+        let (count, since) = self.resets.get();
+        let fresh = now.saturating_duration_since(since) > RESET_WINDOW;
+        self.resets.set(if fresh { (1, now) } else { (count + 1, since) });
+    }
+
+    /// Whether it has taken back more requests than a client with a reason would.
+    pub fn resets_too_much(&self) -> bool {
+        self.resets.get().0 > MAX_RESETS
     }
 
     /// Counts an exchange in; the guard counts it out.
@@ -95,29 +86,5 @@ pub fn client_address(peer: SocketAddr, said: Option<proxy_protocol::Source>) ->
     match said {
         Some(proxy_protocol::Source::Address(address)) => address,
         Some(proxy_protocol::Source::Local) | None => peer,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(sni: Option<&str>, names: &[&str]) -> TlsFacts {
-        TlsFacts {
-            version: "TLSv1.3",
-            sni: sni.map(Arc::from),
-            names: names.iter().map(|n| Box::from(*n)).collect(),
-        }
-    }
-
-    #[test]
-    fn a_request_belongs_on_a_connection_whose_certificate_covers_its_host() {
-        let shop = facts(Some("shop.example"), &["shop.example", "*.api.example"]);
-
-        assert!(shop.serves("shop.example"));
-        assert!(shop.serves("v1.api.example"));
-        assert!(!shop.serves("admin.example"));
-        assert!(!shop.serves("a.b.api.example"));
-        assert!(facts(None, &["shop.example"]).serves("anything"));
     }
 }

@@ -17,7 +17,7 @@ use super::gate::{Fault, RequestGate, Verdict};
 use super::stream::Transport;
 use crate::clock;
 use crate::runtime::OnePiece;
-use crate::sweep::{Sweep, Timer};
+use crate::sweep::{STEP, Sweep, Timer};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -157,14 +157,11 @@ impl Guarded {
             (Wait::Head, times.header)
         } else if self.gate.in_body() {
             (Wait::Body, times.body)
-        } else if self.connection.in_flight.get() == 0 {
-            (Wait::Request, if self.fresh { times.header } else { times.idle })
         } else {
-            (Wait::Nothing, Duration::ZERO)
+            // Armed while an exchange is still in flight, too: hyper does not ask again when it ends.
+            (Wait::Request, if self.fresh { times.header } else { times.idle })
         };
-        if wait == Wait::Nothing {
-            self.reading.disarm();
-        } else if wait != self.waits_for || !self.reading.is_armed() {
+        if wait != self.waits_for || !self.reading.is_armed() {
             self.reading.arm(clock::now() + limit);
         }
         self.waits_for = wait;
@@ -177,8 +174,17 @@ impl Guarded {
         self.reading.disarm();
         match std::mem::replace(&mut self.waits_for, Wait::Nothing) {
             Wait::Nothing => None,
-            Wait::Request if self.connection.in_flight.get() > 0 => None,
-            Wait::Request => Some(Ok(())),
+            Wait::Request => {
+                let end = self.connection.quiet_since.get() + self.connection.timeouts.idle;
+                let busy = self.connection.in_flight.get() > 0;
+                if !busy && (self.fresh || end <= clock::now()) {
+                    return Some(Ok(()));
+                }
+                // Some exchange has been here meanwhile: the pause counts from its end.
+                self.waits_for = Wait::Request;
+                self.reading.arm(end.max(clock::now() + STEP));
+                None
+            }
             Wait::Head => {
                 self.refuse(Fault::HeaderTimeout, false);
                 None

@@ -11,3 +11,4 @@ pub mod guarded;
 pub mod proxy_protocol;
 pub mod serve;
 pub mod stream;
+pub mod streams;

@@ -5,14 +5,15 @@
 //! ```
 
 use super::accept::{Acceptor, Settings};
-use super::connection::{Connection, TlsFacts, client_address};
+use super::connection::{Connection, client_address};
 use super::gate::{RequestGate, RequestRules};
 use super::greet::{self, Http};
 use super::guarded::Guarded;
 use super::stream::Transport;
+use super::streams::StreamExecutor;
 use crate::drain::Phase;
-use crate::runtime::LocalExecutor;
 use crate::telemetry::metrics::Refusal;
+use crate::tls::facts::TlsFacts;
 use crate::tls::server::{self, ServerTls};
 use crate::{clock, sweep::Timer};
 use http::{HeaderValue, Request};
@@ -31,6 +32,8 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
+/// How long an HTTP/2 client that was told to go may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Nothing of one connection grows beyond this.
 const BUFFER: usize = 64 * 1024;
 
@@ -72,10 +75,12 @@ async fn in_time<F: Future>(limit: Duration, future: F) -> Result<F::Output, Ref
 
 /// What is spoken on a plain connection. `None` = the client left without a byte.
 async fn plain(settings: &Settings, stream: &TcpStream) -> Option<Http> {
-    if settings.listener.h1 && !settings.listener.h2 {
-        return Some(Http::H1);
+    match (settings.listener.h1, settings.listener.h2) {
+        (true, false) => Some(Http::H1),
+        // Whoever speaks something else is told so in HTTP/2.
+        (false, _) => Some(Http::H2),
+        (true, true) => greet::spoken(stream).await.ok().flatten(),
     }
-    greet::spoken(stream).await.ok().flatten()
 }
 
 async fn handshake(
@@ -89,7 +94,11 @@ async fn handshake(
     let _turn = settings.limits.handshakes.acquire().await.map_err(|_closed| Refusal::HandshakeCap)?;
     let stream = hello.into_stream(Arc::clone(&tls.config)).await.map_err(|_failed| Refusal::TlsError)?;
     let (facts, is_h2) = tls.facts(stream.get_ref().1);
-    Ok((Transport::Tls(Box::new(stream)), Some(facts), if is_h2 { Http::H2 } else { Http::H1 }))
+    Ok((
+        Transport::Tls(Box::new(stream)),
+        Some(facts),
+        if is_h2 || !settings.listener.h1 { Http::H2 } else { Http::H1 },
+    ))
 }
 
 fn describe(
@@ -98,6 +107,7 @@ fn describe(
     client: SocketAddr,
     tls: Option<TlsFacts>,
 ) -> Rc<Connection> {
+    let now = clock::now();
     let address = client.ip().to_canonical().to_string();
     Rc::new(Connection {
         peer,
@@ -108,6 +118,8 @@ fn describe(
         redirect_https: settings.listener.redirect_https,
         timeouts: settings.listener.timeouts,
         in_flight: Cell::new(0),
+        quiet_since: Cell::new(now),
+        resets: Cell::new((0, now)),
         fault: Cell::new(None),
         marker_sent: Cell::new(false),
     })
@@ -155,7 +167,9 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
         let connection = Rc::clone(&connection);
         async move { Ok::<_, Infallible>(pipeline.handle(connection, request).await) }
     });
-    let served = http2::Builder::new(LocalExecutor)
+    let sweep = &acceptor.pipeline.sweep;
+    let executor = StreamExecutor::new(Rc::clone(sweep), connection.timeouts.write);
+    let served = http2::Builder::new(executor)
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .initial_stream_window_size(64 * 1024)
@@ -168,7 +182,7 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
         .keep_alive_timeout(Duration::from_secs(10))
         .serve_connection(TokioIo::new(transport), service);
     let mut served = pin!(served);
-    let pace = IdlePace::new(acceptor.pipeline.sweep.timer(), &connection);
+    let pace = Pace::new(sweep.timer(), &connection);
     let member = acceptor.roster.join();
     let mut asked_to_end = false;
     poll_fn(|cx| {
@@ -177,30 +191,44 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
             return Poll::Ready(());
         }
         let ended = served.as_mut().poll(cx);
-        if ended.is_pending() && !asked_to_end && (phase >= Phase::Leaving || pace.is_over(cx)) {
-            asked_to_end = true;
-            served.as_mut().graceful_shutdown();
-            return served.as_mut().poll(cx).map(drop);
+        if ended.is_pending() && (phase >= Phase::Leaving || pace.is_over(cx)) {
+            if !std::mem::replace(&mut asked_to_end, true) {
+                pace.last_words();
+                served.as_mut().graceful_shutdown();
+                return served.as_mut().poll(cx).map(drop);
+            }
+            if phase < Phase::Leaving && pace.is_over(cx) {
+                return Poll::Ready(());
+            }
         }
         ended.map(drop)
     })
     .await;
 }
 
-/// Notices an HTTP/2 connection that carries no stream for too long.
-struct IdlePace<'a> {
+/// When an HTTP/2 connection is not worth keeping: no stream for too long, or too many taken back.
+struct Pace<'a> {
     timer: Timer,
     connection: &'a Connection,
+    /// It has been told to go.
+    leaving: Cell<bool>,
 }
 
-impl<'a> IdlePace<'a> {
+impl<'a> Pace<'a> {
     /// The first stream must come as soon as a first head.
     fn new(timer: Timer, connection: &'a Connection) -> Self {
         timer.arm(clock::now() + connection.timeouts.header);
-        Self { timer, connection }
+        Self { timer, connection, leaving: Cell::new(false) }
     }
 
+    /// Whether to tell it to go, or, once told, to wait no longer.
     fn is_over(&self, cx: &std::task::Context<'_>) -> bool {
+        if self.leaving.get() {
+            return self.timer.poll(cx).is_ready();
+        }
+        if self.connection.resets_too_much() {
+            return true;
+        }
         if self.connection.in_flight.get() > 0 {
             self.timer.disarm();
             return false;
@@ -209,5 +237,11 @@ impl<'a> IdlePace<'a> {
             self.timer.arm(clock::now() + self.connection.timeouts.idle);
         }
         self.timer.poll(cx).is_ready()
+    }
+
+    /// It has been told; how long it may take to go.
+    fn last_words(&self) {
+        self.leaving.set(true);
+        self.timer.arm(clock::now() + LAST_WORDS);
     }
 }

@@ -1,11 +1,11 @@
 //! The byte stream of a downstream connection: plain TCP or TLS.
 
+use crate::tls::server::TlsStream;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 /// A downstream connection. An enum, so that the HTTP code is compiled once.
 #[derive(Debug)]

@@ -3,17 +3,17 @@
 //!
 //! The order is the design's: what costs nothing comes first, and nothing is believed before it is cleaned.
 
+use super::clean::clean;
 use super::reject::Rejection;
 use super::trace::Trace;
-use super::clean::clean;
 use super::{forwarded, request_id};
 use crate::admission::path::{CanonicalPath, PathFault};
 use crate::config::route::{Route, Sticky};
 use crate::config::trust::Strictness;
 use crate::config::{Config, ServiceId};
-use crate::listener::connection::TlsFacts;
 use crate::listener::gate::{Limits, http2};
 use crate::route::{Found, Head, RouteTable, host, split};
+use crate::tls::facts::TlsFacts;
 use crate::transform;
 use http::header::{self, HeaderName};
 use http::request::Parts;
@@ -241,9 +241,10 @@ fn find(
     let (index, route) = (found?, route.ok_or(Rejection::NoRoute)?);
     // A permitted `;` or `%2F` must not be a way around the route an application would take the path for.
     if let Some(folded) = path.folded()
-        && !matches!(find(&folded), Found::Match { index: other, .. } if other == index)
+        && matches!(find(&folded), Found::Match { index: other, .. } if other != index)
     {
-        return Err(Rejection::Path(PathFault::Semicolon));
+        let slash = path.specials().encoded_slash;
+        return Err(Rejection::Path(if slash { PathFault::EncodedSlash } else { PathFault::Semicolon }));
     }
     known.route = Some(index);
     let service = split::pick(&route.target.split, point(route, origin, known, &head.headers));

@@ -12,12 +12,14 @@
 use super::exchange::Exchange;
 use crate::clock;
 use crate::identity;
+use crate::listener::streams::Stall;
 use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
 use crate::upstream::send::Held;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ use std::time::Duration;
 pub struct Body {
     exchange: Box<Exchange>,
     source: Source,
+    /// Ends the stream of a client that does not read (HTTP/2).
+    stall: Option<Rc<Stall>>,
 }
 
 #[derive(Debug)]
@@ -34,6 +38,11 @@ enum Source {
     Local(Option<Bytes>),
     /// Streamed.
     Upstream { incoming: Incoming, held: Option<Held>, idle: Duration },
+}
+
+/// The stall of this stream, for which a head is on its way.
+fn owing() -> Option<Rc<Stall>> {
+    Stall::current().inspect(|stall| stall.owes())
 }
 
 /// Why an answer broke off.
@@ -49,14 +58,14 @@ pub enum Broken {
 
 impl Body {
     /// Our own words. The exchange must know its outcome already.
-    pub const fn local(exchange: Box<Exchange>, bytes: Bytes) -> Self {
-        Self { exchange, source: Source::Local(Some(bytes)) }
+    pub fn local(exchange: Box<Exchange>, bytes: Bytes) -> Self {
+        Self { exchange, source: Source::Local(Some(bytes)), stall: owing() }
     }
 
     /// Streamed from upstream; pauses longer than `idle` end it.
     pub fn upstream(exchange: Box<Exchange>, incoming: Incoming, held: Held, idle: Duration) -> Self {
         exchange.timer.disarm();
-        Self { exchange, source: Source::Upstream { incoming, held: Some(held), idle } }
+        Self { exchange, source: Source::Upstream { incoming, held: Some(held), idle }, stall: owing() }
     }
 
     fn ended(&mut self) {
@@ -99,6 +108,9 @@ impl http_body::Body for Body {
         match Pin::new(incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 this.exchange.timer.disarm();
+                if let Some(stall) = &this.stall {
+                    stall.owes();
+                }
                 if let Some(data) = frame.data_ref() {
                     this.exchange.bytes_out += data.len() as u64;
                 } else if let Some(trailers) = frame.trailers_mut() {
@@ -113,6 +125,9 @@ impl http_body::Body for Body {
             Poll::Ready(Some(Err(_broken))) => this.broken(Broken::Truncated),
             Poll::Pending if this.exchange.timer.has_fired() => this.broken(Broken::Stalled),
             Poll::Pending => {
+                if let Some(stall) = &this.stall {
+                    stall.waits();
+                }
                 if !this.exchange.timer.is_armed() {
                     this.exchange.timer.arm(clock::now() + idle);
                 }

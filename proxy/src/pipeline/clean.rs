@@ -92,14 +92,21 @@ mod tests {
 
     #[test]
     fn known_fields_and_named_ones_are_removed() {
-        let sent = [("connection", "close, X-Hop"), ("x-hop", "1"), ("upgrade", "h2c"), ("te", "gzip"), ("accept", "*")];
+        let sent = [
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("upgrade", "h2c"),
+            ("te", "gzip"),
+            ("accept", "*"),
+        ];
 
         assert_eq!(left_of(&sent), ["accept"]);
     }
 
     #[test]
     fn every_hop_by_hop_field_is_known() {
-        let names = ["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"];
+        let names =
+            ["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"];
         let more = ["te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "expect"];
 
         assert!(names.iter().chain(&more).all(|name| is_hop_by_hop(name)));
@@ -107,7 +114,11 @@ mod tests {
 
     #[test]
     fn connection_cannot_remove_what_speaks_about_the_client() {
-        let sent = [("connection", "Authorization, HOST, x-request-id, :path"), ("authorization", "x"), ("host", "a")];
+        let sent = [
+            ("connection", "Authorization, HOST, x-request-id, :path"),
+            ("authorization", "x"),
+            ("host", "a"),
+        ];
 
         assert_eq!(left_of(&sent), ["authorization", "host"]);
     }

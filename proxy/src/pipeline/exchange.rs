@@ -13,7 +13,7 @@ use crate::clock;
 use crate::listener::connection::{Connection, InFlight};
 use crate::sweep::Timer;
 use crate::telemetry::metrics::ActiveGuard;
-use crate::telemetry::outcome::Outcome;
+use crate::telemetry::outcome::{Outcome, Stage};
 use crate::telemetry::record::Record;
 use crate::upstream::body::Flow;
 use crate::upstream::cluster::Cluster;
@@ -84,7 +84,7 @@ impl Exchange {
             upstream_time: None,
             status: CLIENT_GONE,
             bytes_out: 0,
-            outcome: Outcome { stage: crate::telemetry::outcome::Stage::Send, ..Outcome::CLIENT_GONE },
+            outcome: Outcome { stage: Stage::Send, ..Outcome::CLIENT_GONE },
             recorder: Rc::clone(recorder),
             _in_flight: connection.enter(),
             _active: recorder.metrics.active(),
@@ -138,6 +138,12 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        let now = self.ended.unwrap_or_else(clock::now);
+        self.ended = Some(now);
+        self.connection.quiet_since.set(now);
+        if self.known.version == Version::HTTP_2 && self.outcome.reason == Outcome::CLIENT_GONE.reason {
+            self.connection.count_reset(now);
+        }
         self.recorder.write(&self.record());
     }
 }

@@ -156,12 +156,22 @@ impl Rejection {
         }
     }
 
-    /// One more sentence for the client; empty when the title says it all.
+    /// One more sentence for the client: what to do about it.
     pub fn detail(&self) -> &'static str {
         match self {
             Self::Framing(fault) => fault.detail(),
             Self::Path(fault) => fault.detail(),
-            _ => "",
+            Self::Misdirected => "Open another connection for that host.",
+            Self::Loop => "Some proxy sends requests back to this one.",
+            Self::NoRoute => "No route matches this host, method and path.",
+            Self::MethodNotAllowed { .. } => "The Allow field names the methods it takes.",
+            Self::RedirectHttps { .. } | Self::ServerOptions => "",
+            Self::BodyTooLarge => "The body is longer than this address takes.",
+            Self::BodyBroken => "The connection ended before the body did.",
+            Self::NoEndpoint | Self::Connect(_) => "It may be starting or overloaded. Try again later.",
+            Self::RequestTimeout => "The request may or may not have been carried out.",
+            Self::UpstreamReset | Self::UpstreamFraming(_) => "Nothing of its answer can be passed on.",
+            Self::Internal => "The request id helps to find the reason.",
         }
     }
 

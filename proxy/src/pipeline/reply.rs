@@ -61,13 +61,8 @@ fn problem(exchange: &Exchange, rejection: &Rejection, row: &Row) -> Bytes {
         "traceId": exchange.known.trace.trace_id(),
         "requestId": exchange.known.request_id.to_str().unwrap_or_default(),
     });
-    if let Some(members) = document.as_object_mut() {
-        if rejection.detail().is_empty() {
-            members.remove("detail");
-        }
-        if let Some(seconds) = rejection.retry_after() {
-            members.insert("retryAfterSeconds".to_owned(), seconds.into());
-        }
+    if let (Some(members), Some(seconds)) = (document.as_object_mut(), rejection.retry_after()) {
+        members.insert("retryAfterSeconds".to_owned(), seconds.into());
     }
     Bytes::from(document.to_string())
 }

@@ -6,6 +6,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
+pub use tokio_rustls::client::TlsStream;
 
 /// How to speak TLS to one service.
 #[derive(Clone)]

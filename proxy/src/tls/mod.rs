@@ -5,6 +5,7 @@
 //! aws-lc-rs. Must not know: routes, HTTP messages.
 
 pub mod client;
+pub mod facts;
 pub mod pem;
 pub mod server;
 pub mod sni;

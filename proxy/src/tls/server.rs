@@ -1,9 +1,9 @@
 //! TLS towards clients.
 
+use super::facts::TlsFacts;
 use super::pem::{TlsError, authorities, certificates, private_key};
 use super::sni::{Certificates, Named};
 use crate::config::listener::{Listener, Tls};
-use crate::listener::connection::TlsFacts;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::StartHandshake;
+pub use tokio_rustls::server::TlsStream;
 
 /// What a TLS listener shows and asks.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use crate::listener::gate::{Limits, ResponseGate};
 use crate::pipeline::reject::ConnectFault;
 use crate::runtime::LocalExecutor;
 use crate::telemetry::metrics::{OpenConnection, ServiceMetrics};
-use crate::tls::client::ClientTls;
+use crate::tls::client::{ClientTls, TlsStream};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::Cell;
@@ -20,7 +20,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 /// Nothing of one connection grows beyond this.
 const BUFFER: usize = 64 * 1024;

@@ -176,10 +176,7 @@ impl EndpointPool {
         Lease { channel, pool: Rc::clone(self), reused }
     }
 
-    async fn open(
-        self: &Rc<Self>,
-        to: Destination<'_>,
-    ) -> Result<Lease, ConnectFault> {
+    async fn open(self: &Rc<Self>, to: Destination<'_>) -> Result<Lease, ConnectFault> {
         Ok(match connect(self.address, to).await? {
             Sender::H1(sender, wire) => {
                 Lease { channel: Channel::H1 { sender, wire }, pool: Rc::clone(self), reused: false }

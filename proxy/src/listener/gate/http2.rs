@@ -31,7 +31,11 @@ fn target(head: &Parts, limits: &Limits) -> Result<(), Fault> {
         return Err(Fault::TargetTooLong);
     }
     let asterisk = path == "*" && head.method == Method::OPTIONS;
-    let http = head.uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https"));
+    // Without `:authority` the scheme is not kept beside the path.
+    let http = match head.uri.scheme_str() {
+        Some(scheme) => matches!(scheme, "http" | "https"),
+        None => head.uri.authority().is_none(),
+    };
     let clean = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     if http && clean && (path.starts_with('/') || asterisk) { Ok(()) } else { Err(Fault::Target) }
 }
@@ -98,12 +102,14 @@ mod tests {
     fn a_usual_head_passes_with_authority_or_host_or_both() {
         assert_eq!(judge(get("https://a.example/x?y")), Ok(()));
         assert_eq!(judge(get("https://a.example/").header("host", "A.example")), Ok(()));
+        assert_eq!(judge(get("/").header("host", "a.example")), Ok(()));
         assert_eq!(judge(get("https://a.example/").header("cookie", "a=1").header("cookie", "b=2")), Ok(()));
     }
 
     #[test]
     fn a_host_that_is_missing_doubtful_or_said_twice_is_refused() {
-        assert_eq!(judge(get("/")), Err(Fault::Target), "without scheme");
+        assert_eq!(judge(get("/")), Err(Fault::HostMissing));
+        assert_eq!(judge(get("ftp://a/")), Err(Fault::Target));
         assert_eq!(judge(get("https://a/").header("host", "b")), Err(Fault::AuthorityMismatch));
         assert_eq!(
             judge(get("https://a/").header("host", "a").header("host", "a")),

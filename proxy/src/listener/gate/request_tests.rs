@@ -1,3 +1,5 @@
+//! Requests through the gate, a table for each kind of fault.
+
 use super::*;
 
 fn keep_all() -> RequestRules {

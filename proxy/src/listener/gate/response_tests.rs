@@ -1,3 +1,5 @@
+//! Answers of upstreams through the gate.
+
 use super::*;
 
 fn gate(asked: Asked) -> ResponseGate {

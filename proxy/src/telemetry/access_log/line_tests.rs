@@ -1,3 +1,5 @@
+//! What a line of the access log holds, and what can never be in it.
+
 use super::super::super::outcome::{EndedBy, Outcome, Stage};
 use super::*;
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! The writer: full queues, failing sinks, the end of the process.
+
 use super::super::outcome::Outcome;
 use super::super::record::Record;
 use super::*;

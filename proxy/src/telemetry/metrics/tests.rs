@@ -1,3 +1,5 @@
+//! What is counted, and that series stay bounded.
+
 use super::super::outcome::{EndedBy, Outcome, Stage};
 use super::super::record::Record;
 use super::*;

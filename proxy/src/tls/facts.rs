@@ -1,0 +1,57 @@
+//! What a finished handshake told us about a connection. Pure.
+
+use std::sync::Arc;
+
+/// What TLS told us.
+#[derive(Debug, Clone)]
+pub struct TlsFacts {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// Server name the client asked for, lower case.
+    pub sni: Option<Arc<str>>,
+    /// Names the certificate we showed is good for.
+    pub names: Arc<[Box<str>]>,
+}
+
+impl TlsFacts {
+    /// Whether a request for `host` belongs on this connection.
+    ///
+    /// A client may reuse a connection for every name its certificate covers, and for the name it asked for;
+    /// without SNI there is nothing to hold the host against.
+    pub fn serves(&self, host: &str) -> bool {
+        let Some(sni) = &self.sni else { return true };
+        sni.as_ref() == host || self.names.iter().any(|name| covers(name, host))
+    }
+}
+
+/// Whether a certificate name covers `host`: equal, or `*.` for one label (RFC 9525 §6.3).
+fn covers(name: &str, host: &str) -> bool {
+    match name.strip_prefix("*.") {
+        Some(parent) => host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
+        None => name == host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(sni: Option<&str>, names: &[&str]) -> TlsFacts {
+        TlsFacts {
+            version: "TLSv1.3",
+            sni: sni.map(Arc::from),
+            names: names.iter().map(|n| Box::from(*n)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_request_belongs_on_a_connection_whose_certificate_covers_its_host() {
+        let shop = facts(Some("shop.example"), &["shop.example", "*.api.example"]);
+
+        assert!(shop.serves("shop.example"));
+        assert!(shop.serves("v1.api.example"));
+        assert!(!shop.serves("admin.example"));
+        assert!(!shop.serves("a.b.api.example"));
+        assert!(facts(None, &["shop.example"]).serves("anything"));
+    }
+}
