@@ -18,3 +18,4 @@ mod admin;
 mod commands;
 mod architecture;
 mod gate_against_hyper;
+mod gates;

@@ -191,6 +191,12 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
             return Poll::Ready(());
         }
         let ended = served.as_mut().poll(cx);
+        if connection.resets_too_much() {
+            // Asking it to go would let it go on until it agrees: the GOAWAY is for the record.
+            served.as_mut().graceful_shutdown();
+            let _flushed = served.as_mut().poll(cx).is_ready();
+            return Poll::Ready(());
+        }
         if ended.is_pending() && (phase >= Phase::Leaving || pace.is_over(cx)) {
             if !std::mem::replace(&mut asked_to_end, true) {
                 pace.last_words();
@@ -206,7 +212,7 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
     .await;
 }
 
-/// When an HTTP/2 connection is not worth keeping: no stream for too long, or too many taken back.
+/// When an HTTP/2 connection is not worth keeping: no stream for too long.
 struct Pace<'a> {
     timer: Timer,
     connection: &'a Connection,
@@ -225,9 +231,6 @@ impl<'a> Pace<'a> {
     fn is_over(&self, cx: &std::task::Context<'_>) -> bool {
         if self.leaving.get() {
             return self.timer.poll(cx).is_ready();
-        }
-        if self.connection.resets_too_much() {
-            return true;
         }
         if self.connection.in_flight.get() > 0 {
             self.timer.disarm();
