@@ -66,7 +66,7 @@ impl Deployment {
                 known.map_or_else(|| Limits::new(listener.caps), |plan| plan.limits.renewed(listener.caps));
             listeners.push(ListenerPlan {
                 key,
-                tls: ServerTls::load(listener)?,
+                tls: ServerTls::load(listener, known.and_then(|plan| plan.tls.as_ref()))?,
                 listener: listener.clone(),
                 limits,
             });

@@ -120,7 +120,7 @@ impl Worker {
         let services = deployment.config.services.iter().zip(&deployment.client_tls);
         let clusters = services.map(|(service, tls)| {
             let old = before.clusters.iter().find(|cluster| cluster.service.name == service.name);
-            let unchanged = old.filter(|cluster| cluster.service == *service && tls.is_none());
+            let unchanged = old.filter(|cluster| cluster.service == *service && cluster.tls == *tls);
             unchanged.cloned().unwrap_or_else(|| {
                 let metrics = self.pipeline.recorder.metrics.upstream(&service.name);
                 let old = old.map(Rc::as_ref);
@@ -160,6 +160,7 @@ impl Worker {
                 settings: RefCell::new(settings),
                 pipeline: Rc::clone(&self.pipeline),
                 roster: Rc::clone(&self.roster),
+                complained: Cell::new(None),
             });
             let task = tokio::task::spawn_local(Rc::clone(&acceptor).run(socket));
             self.acceptors.insert(plan.key, (acceptor, task));
@@ -177,10 +178,9 @@ impl Worker {
         self.roster.advance(Phase::Closing);
         tokio::select! {
             () = self.roster.emptied() => {}
-            () = drain.reached(Phase::Over) => self.roster.advance(Phase::Over),
+            () = drain.reached(Phase::Over) => {}
         }
-        // Connections cut just now still record their exchanges.
-        tokio::task::yield_now().await;
-        *self.pipeline.recorder.log.borrow_mut() = None;
+        // Whatever is left is dropped with the runtime, and records its exchanges then; the log is flushed last.
+        self.pipeline.recorder.cutting.set(true);
     }
 }

@@ -46,12 +46,16 @@ pub(crate) fn hold(name: &str, now: f64, tool: Tool) {
 
 fn judge(name: &str, before: Option<f64>, now: f64) -> Result<String, String> {
     let Some(before) = before else { return Err(format!("{name} per request: {now:.2}, never recorded")) };
-    let change = now / before - 1.0;
-    let line = format!("{name} per request: {now:.2}, recorded {before:.2} ({:+.1} %)", change * 100.0);
-    if !(change <= TOLERANCE) {
-        return Err(format!("{line}, at most {:+.0} % is let pass", TOLERANCE * 100.0));
+    let change = (now / before - 1.0) * 100.0;
+    let line = format!("{name} per request: {now:.2}, recorded {before:.2} ({change:+.1} %)");
+    let band = before * (1.0 - TOLERANCE)..=before * (1.0 + TOLERANCE);
+    if band.contains(&now) {
+        Ok(line)
+    } else if now < before {
+        Ok(format!("{line}; better: record it"))
+    } else {
+        Err(format!("{line}, at most {:+.0} % is let pass", TOLERANCE * 100.0))
     }
-    Ok(if change < -TOLERANCE { format!("{line}; better: record it") } else { line })
 }
 
 #[cfg(test)]

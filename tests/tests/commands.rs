@@ -209,7 +209,8 @@ fn every_example_is_sound_and_its_tests_pass() {
         let (folder, file) = (file.parent().expect("a folder"), copy.path().join("portcullis.yaml"));
         std::fs::copy(folder.join("portcullis.yaml"), &file).expect("a copy");
         if folder.join("make-certs.sh").exists() {
-            let made = std::process::Command::new("sh").arg(folder.join("make-certs.sh")).arg(copy.path()).status();
+            let made =
+                std::process::Command::new("sh").arg(folder.join("make-certs.sh")).arg(copy.path()).status();
             assert!(made.expect("sh runs").success(), "{}", folder.display());
         }
         let path = file.to_str().expect("text");

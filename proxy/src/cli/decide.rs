@@ -1,7 +1,10 @@
-//! Deciding a request offline, exactly as the running gateway would: the ground of `explain` and `test`.
+//! Deciding a request offline, with the code of the running gateway: the ground of `explain` and `test`.
+//!
+//! The request is taken to come from an untrusted client (192.0.2.1) to a plain listener that does not redirect.
 
 use crate::config::route::HostPattern;
 use crate::config::{Config, ConfigTest};
+use crate::listener::gate::{Limits, http2};
 use crate::pipeline::admit::{Admitted, Known, Origin, Rules, admit};
 use crate::pipeline::reject::Rejection;
 use crate::pipeline::request_id;
@@ -88,7 +91,10 @@ impl Asked {
             random: 0,
         };
         let mut known = Known::new(nearest, request_id::generate(0), Trace::new(0, 0));
-        let result = admit(Rules { config, table }, &origin, &mut known, &mut head);
+        // What the gate would refuse, as far as it shows in a head that is already taken apart.
+        let gate =
+            http2::check(&head, config.strict.underscores, &Limits::default()).map_err(Rejection::Framing);
+        let result = gate.and_then(|()| admit(Rules { config, table }, &origin, &mut known, &mut head));
         Ok(Decision { known, result, head })
     }
 }

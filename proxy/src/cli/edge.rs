@@ -35,7 +35,13 @@ pub fn run(args: &EdgeArgs) -> ExitCode {
 
 /// The process's own log: lines for people on standard error, level from `PORTCULLIS_LOG` (default `info`).
 fn start_log() -> LogHandle {
-    let filter = EnvFilter::try_from_env("PORTCULLIS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var("PORTCULLIS_LOG").unwrap_or_else(|_unset| "info".to_owned());
+    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
+        super::complain(&format!(
+            "warning: PORTCULLIS_LOG={wanted} is not understood, using info: {error}\n"
+        ));
+        EnvFilter::new("info")
+    });
     let (filter, handle) = tracing_subscriber::reload::Layer::new(filter);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

@@ -2,6 +2,7 @@
 
 use super::decide::{Asked, Decision};
 use super::{ExplainArgs, REFUSED, complain, print, unsound, warn};
+use crate::admission::path::CanonicalPath;
 use crate::config::{self, Config};
 use crate::pipeline::admit::Admitted;
 use crate::pipeline::reject::Rejection;
@@ -44,8 +45,9 @@ fn tell(config: &Config, table: &RouteTable, asked: &Asked, decision: &Decision)
     // Writing to a String cannot fail.
     let _ = writeln!(text, "request    {} {} (host {})", asked.method, asked.target, asked.host);
     let known = &decision.known;
-    if let Some(target) = &known.target {
-        let _ = writeln!(text, "path       {}", target.path());
+    let came = known.target.as_ref().and_then(|target| CanonicalPath::parse(target.path()).ok());
+    if let Some(path) = &came {
+        let _ = writeln!(text, "path       {}", path.as_str());
     }
     tell_candidates(config, table, asked, decision, &mut text);
     match &decision.result {
@@ -63,7 +65,7 @@ fn tell_candidates(
     text: &mut String,
 ) {
     let (path, query) = asked.target.split_once('?').map_or((&*asked.target, None), |(p, q)| (p, Some(q)));
-    let Ok(canonical) = crate::admission::path::CanonicalPath::parse(path) else { return };
+    let Ok(canonical) = CanonicalPath::parse(path) else { return };
     let head = Head {
         method: &asked.method,
         host: &decision.known.host,
@@ -73,8 +75,16 @@ fn tell_candidates(
     };
     let _ = text.write_str("routes\n");
     for candidate in table.explain(&head) {
-        let _ = writeln!(text, "           {}", candidate.sentence(&config.routes));
+        let _ = writeln!(
+            text,
+            "           {}",
+            [named(config, candidate.index), candidate.sentence(&config.routes)].join(": ")
+        );
     }
+}
+
+fn named(config: &Config, index: usize) -> String {
+    config.routes.get(index).map_or_else(String::new, |route| route.name.to_string())
 }
 
 fn tell_forwarding(config: &Config, decision: &Decision, admitted: &Admitted, text: &mut String) {
@@ -106,6 +116,6 @@ fn tell_forwarding(config: &Config, decision: &Decision, admitted: &Admitted, te
 fn tell_refusal(rejection: &Rejection, text: &mut String) {
     let row = rejection.row();
     let _ = writeln!(text, "verdict    {} at stage {}: {}", row.status.as_u16(), row.stage.word(), row.title);
-    let why = [row.reason, rejection.detail()].join(" ");
+    let why = [row.reason, rejection.detail()].join(": ");
     let _ = writeln!(text, "           {}", why.trim());
 }

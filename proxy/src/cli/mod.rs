@@ -88,13 +88,17 @@ enum Command {
     /// Run the gateway.
     #[command(after_help = "\
 Signals:
-  SIGTERM, SIGINT  stop accepting, let requests in flight end, exit; a second one exits at once
+  SIGTERM          not ready any more, then (after drain.delay) stop accepting, let requests in flight
+                   end, exit; a second one exits at once
+  SIGINT           the same without the delay
+  SIGUSR1          open the access log's file again, after logrotate
   SIGHUP           read the configuration again; a change of the file does the same
                    (a configuration with an error is refused and the old one stays)
 
 Examples:
   portcullis edge --config edge.yaml
   PORTCULLIS_CONFIG=/etc/portcullis/edge.yaml portcullis edge
+  PORTCULLIS_LOG=debug portcullis edge --config edge.yaml     # its own log: error, warn, info, debug, trace
 
 Exit codes: 0 after a drain, 1 on an error, 2 on a wrong command line.")]
     Edge(EdgeArgs),

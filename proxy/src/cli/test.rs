@@ -34,6 +34,10 @@ fn run_file(file: &Path) -> bool {
             faults.iter().for_each(|fault| complain(&format!("    {fault}\n")));
         }
     }
+    if config.tests.is_empty() {
+        print(&format!("{}: no `tests:` in it\n", file.display()));
+        return true;
+    }
     let passed = config.tests.len() - failed;
     print(&format!("{}: {passed} passed, {failed} failed\n", file.display()));
     list_untested(&config, &table);
@@ -98,7 +102,7 @@ fn list_untested(config: &Config, table: &RouteTable) {
         .collect();
     let untested = config.routes.iter().enumerate().filter(|(index, _)| !reached.contains(index));
     let names: Vec<_> = untested.map(|(_, route)| route.name.to_string()).collect();
-    if !names.is_empty() && !config.tests.is_empty() {
+    if !names.is_empty() {
         print(&format!("    routes without a test: {}\n", names.join(", ")));
     }
 }

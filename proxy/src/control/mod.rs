@@ -15,7 +15,7 @@ use crate::telemetry::access_log::AccessLogWriter;
 use crate::telemetry::metrics::Hub;
 use crate::worker::{Orders, Shared};
 use crate::{clock, worker};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -40,21 +40,33 @@ pub enum ControlError {
     /// A listener.
     #[error(transparent)]
     Bind(#[from] sockets::BindError),
-    /// The admin listener.
-    #[error(transparent)]
-    Admin(#[from] crate::admin::BindError),
+    /// The admin or metrics listener.
+    #[error("{source}{}", cause(source))]
+    Admin {
+        /// What the listener says.
+        #[from]
+        source: crate::admin::BindError,
+    },
     /// The access log.
     #[error("cannot open the access log: {0}")]
     AccessLog(std::io::Error),
     /// No thread or runtime to be had.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
+    /// The process is about to end.
+    #[error("the process is draining and takes no new configuration")]
+    Draining,
     /// Something that only a restart can change.
     #[error("`{key}:` cannot change while running; restart to apply it")]
     NeedsRestart {
         /// The key of the file.
         key: &'static str,
     },
+}
+
+/// `: ` and what is behind an error; nothing when there is nothing.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map(|source| format!(": {source}")).unwrap_or_default()
 }
 
 /// The running process, as the control thread holds it.
@@ -70,6 +82,8 @@ pub struct Control {
     /// Told when somebody asks for a drain other than by signal.
     pub drain_asked: Notify,
     deployed: RefCell<Arc<Deployment>>,
+    /// Reloads tried so far.
+    pub reloads: Cell<u64>,
     addresses: RefCell<HashMap<ListenerKey, SocketAddr>>,
     access_log: RefCell<Option<AccessLogWriter>>,
     workers: Vec<(UnboundedSender<Orders>, JoinHandle<()>)>,
@@ -102,6 +116,7 @@ impl Control {
             drain,
             drain_asked: Notify::new(),
             deployed: RefCell::new(Arc::clone(&deployment)),
+            reloads: Cell::new(0),
             addresses: RefCell::default(),
             access_log: RefCell::default(),
             workers: Vec::new(),
@@ -129,6 +144,7 @@ impl Control {
     /// Reads the file again and takes it over, or leaves everything as it is.
     pub fn reload(&self) -> Result<(), ControlError> {
         let result = self.try_reload();
+        self.reloads.set(self.reloads.get() + 1);
         self.hub.reload_ended(result.is_ok(), clock::wall());
         match &result {
             Ok(()) => tracing::info!(file = %self.path.display(), "reloaded"),
@@ -138,26 +154,30 @@ impl Control {
     }
 
     fn try_reload(&self) -> Result<(), ControlError> {
+        if self.lifecycle.state() == State::Draining {
+            return Err(ControlError::Draining);
+        }
         let before = self.deployed();
         let config = load(&self.path)?;
         if config.workers != before.config.workers {
             return Err(ControlError::NeedsRestart { key: "workers" });
         }
-        if config.admin.as_ref().map(|admin| &admin.bind)
-            != before.config.admin.as_ref().map(|admin| &admin.bind)
-        {
+        let admin =
+            |config: &Config| config.admin.as_ref().map(|admin| (admin.bind.clone(), admin.token.clone()));
+        if admin(&config) != admin(&before.config) {
             return Err(ControlError::NeedsRestart { key: "admin" });
         }
         if config.observe.metrics != before.config.observe.metrics {
             return Err(ControlError::NeedsRestart { key: "observe.metrics" });
         }
         let deployment = Arc::new(Deployment::new(config, Some(&before))?);
-        let mut sockets = self.open_sockets(&deployment, self.workers.len())?;
         let log = if deployment.config.observe.access_log == before.config.observe.access_log {
             None
         } else {
             Some(self.open_log(&deployment.config)?)
         };
+        // Last, because it takes note of what it opened.
+        let mut sockets = self.open_sockets(&deployment, self.workers.len())?;
         // From here on nothing can fail.
         let retired = log.and_then(|log| self.access_log.replace(log));
         for (orders, _) in &self.workers {
@@ -233,7 +253,10 @@ impl Control {
         tracing::info!(?delay, timeout = ?drain.timeout, "draining; a second signal ends at once");
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = hurry.notified() => self.drain.advance(Phase::Over),
+            () = hurry.notified() => {
+                tracing::warn!("told to end at once: exchanges in flight are cut");
+                self.drain.advance(Phase::Over);
+            }
         }
         self.drain.advance(Phase::Closing);
         tokio::select! {

@@ -5,22 +5,23 @@
 
 use super::caps::Limits;
 use super::serve;
+use crate::clock;
 use crate::config::Listener;
 use crate::config::trust::{Strict, Trust};
 use crate::drain::Roster;
 use crate::pipeline::Pipeline;
 use crate::telemetry::metrics::{Refusal, WorkerMetrics};
 use crate::tls::server::ServerTls;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 
 /// How long a failing accept pauses.
 const PAUSE: Duration = Duration::from_millis(100);
-/// One log line in so many pauses.
-const PAUSES_PER_LINE: u32 = 10;
+/// Between two lines in the log about the same kind of trouble.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
 /// What connections of a listener are served with; replaced whole by a reload.
 #[derive(Debug, Clone)]
@@ -46,25 +47,25 @@ pub struct Acceptor {
     pub pipeline: Rc<Pipeline>,
     /// Who must hear of the drain.
     pub roster: Rc<Roster>,
+    /// When something was last complained about.
+    pub complained: Cell<Option<Instant>>,
 }
 
 impl Acceptor {
     /// Accepts until dropped.
     pub async fn run(self: Rc<Self>, listener: TcpListener) {
-        let mut failures = 0u32;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    failures = 0;
                     self.admit(stream, peer);
                 }
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     self.metrics().accept_failed();
-                    if failures.is_multiple_of(PAUSES_PER_LINE) {
-                        tracing::error!(%error, "accept failed; if these are too many open files, raise the limit (LimitNOFILE, ulimit -n) or lower caps.connections");
+                    if self.may_complain() {
+                        let hint = "if too many files are open, raise the limit (LimitNOFILE) or lower caps";
+                        tracing::error!(%error, hint, "accept failed");
                     }
-                    failures = failures.wrapping_add(1);
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -75,6 +76,9 @@ impl Acceptor {
         let settings = Rc::clone(&self.settings.borrow());
         let Some(open) = settings.limits.open() else {
             self.metrics().refused(Refusal::Cap);
+            if self.may_complain() {
+                tracing::warn!(%peer, reason = Refusal::Cap.word(), "connection refused");
+            }
             return;
         };
         let this = Rc::clone(self);
@@ -82,8 +86,21 @@ impl Acceptor {
             let _counted = (open, this.metrics().accepted());
             if let Err(refusal) = serve::connection(&this, settings, stream, peer).await {
                 this.metrics().refused(refusal);
+                if this.may_complain() {
+                    tracing::warn!(%peer, reason = refusal.word(), "connection refused");
+                }
             }
         });
+    }
+
+    /// At most one line a second: an attack must not become a full disk.
+    fn may_complain(&self) -> bool {
+        let now = clock::now();
+        let may = self.complained.get().is_none_or(|last| now > last + BETWEEN_LINES);
+        if may {
+            self.complained.set(Some(now));
+        }
+        may
     }
 
     fn metrics(&self) -> &Rc<WorkerMetrics> {

@@ -26,8 +26,8 @@ pub struct Connection {
     pub client: SocketAddr,
     /// `client`'s address as a header value, made once.
     pub client_value: HeaderValue,
-    /// Whether `peer` may speak about other addresses and ids.
-    pub peer_is_trusted: bool,
+    /// Whether `client` may speak about other addresses and ids.
+    pub nearest_is_trusted: bool,
     /// TLS facts; `None` on plain connections.
     pub tls: Option<TlsFacts>,
     /// Port to name when the listener redirects to https.

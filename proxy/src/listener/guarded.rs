@@ -14,10 +14,10 @@
 
 use super::connection::Connection;
 use super::gate::{Fault, RequestGate, Verdict};
-use super::stream::Transport;
 use crate::clock;
 use crate::runtime::OnePiece;
-use crate::sweep::{STEP, Sweep, Timer};
+use crate::sweep::{Sweep, Timer};
+use crate::tls::server::Transport;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -175,14 +175,15 @@ impl Guarded {
         match std::mem::replace(&mut self.waits_for, Wait::Nothing) {
             Wait::Nothing => None,
             Wait::Request => {
-                let end = self.connection.quiet_since.get() + self.connection.timeouts.idle;
+                let (now, idle) = (clock::now(), self.connection.timeouts.idle);
+                let end = self.connection.quiet_since.get() + idle;
                 let busy = self.connection.in_flight.get() > 0;
-                if !busy && (self.fresh || end <= clock::now()) {
+                if !busy && (self.fresh || end <= now) {
                     return Some(Ok(()));
                 }
-                // Some exchange has been here meanwhile: the pause counts from its end.
+                // Some exchange is here, or has been: the pause counts from its end.
                 self.waits_for = Wait::Request;
-                self.reading.arm(end.max(clock::now() + STEP));
+                self.reading.arm(if busy { now + idle } else { end });
                 None
             }
             Wait::Head => {
@@ -197,9 +198,11 @@ impl Guarded {
     }
 
     /// Notes that the client did something: a body's clock starts anew, a head's does not.
-    fn progress(&mut self) {
+    ///
+    /// `passed`: something whole went through, so that the head under way, if any, is another one.
+    fn progress(&mut self, passed: bool) {
         self.fresh = false;
-        if self.waits_for != Wait::Head || !self.gate.in_head() {
+        if passed || self.waits_for != Wait::Head || !self.gate.in_head() {
             self.waits_for = Wait::Nothing;
         }
     }
@@ -223,9 +226,7 @@ impl Guarded {
     /// Guards a write: a client that refuses to read for too long loses the connection.
     fn paced<T>(&mut self, cx: &Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            if self.writing.is_armed() {
-                self.writing.disarm();
-            }
+            self.writing.disarm();
             return written;
         }
         if self.writing.has_fired() {
@@ -274,7 +275,7 @@ impl AsyncRead for Guarded {
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(delivered)) => {
-                    this.progress();
+                    this.progress(delivered || !this.passed.is_empty());
                     if delivered {
                         return Poll::Ready(Ok(()));
                     }
@@ -319,7 +320,10 @@ impl AsyncWrite for Guarded {
         match this.state {
             State::Closed => Poll::Ready(Ok(())),
             State::Lingering { left } => this.linger(cx, left),
-            State::Open if this.gate.at_boundary() => Pin::new(&mut this.stream).poll_shutdown(cx),
+            State::Open if this.gate.at_boundary() => {
+                let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
+                this.paced(cx, shut)
+            }
             State::Open | State::BodyFailed | State::Refused => {
                 let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
                 ready!(this.paced(cx, shut))?;

@@ -10,5 +10,4 @@ pub mod greet;
 pub mod guarded;
 pub mod proxy_protocol;
 pub mod serve;
-pub mod stream;
 pub mod streams;

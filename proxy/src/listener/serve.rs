@@ -9,12 +9,11 @@ use super::connection::{Connection, client_address};
 use super::gate::{RequestGate, RequestRules};
 use super::greet::{self, Http};
 use super::guarded::Guarded;
-use super::stream::Transport;
 use super::streams::StreamExecutor;
 use crate::drain::Phase;
 use crate::telemetry::metrics::Refusal;
 use crate::tls::facts::TlsFacts;
-use crate::tls::server::{self, ServerTls};
+use crate::tls::server::{self, ServerTls, Transport};
 use crate::{clock, sweep::Timer};
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
@@ -56,9 +55,10 @@ pub async fn connection(
     let _counted = settings.limits.open_from(client.ip()).ok_or(Refusal::PerAddress)?;
     let (transport, tls, http) = match &settings.tls {
         Some(tls) => in_time(limit, handshake(tls, &settings, stream)).await??,
-        None => match in_time(settings.listener.timeouts.header, plain(&settings, &stream)).await? {
-            Some(http) => (Transport::Plain(stream), None, http),
-            None => return Ok(()),
+        // A client that says nothing is no trouble: browsers connect ahead.
+        None => match in_time(settings.listener.timeouts.header, plain(&settings, &stream)).await {
+            Ok(Some(http)) => (Transport::Plain(stream), None, http),
+            Ok(None) | Err(_) => return Ok(()),
         },
     };
     let connection = describe(&settings, peer, client, tls);
@@ -89,16 +89,21 @@ async fn handshake(
     stream: TcpStream,
 ) -> Result<(Transport, Option<TlsFacts>, Http), Refusal> {
     let hello = server::hello(stream).await;
-    let hello = hello.map_err(|_broken| Refusal::TlsError)?;
+    let hello = hello.map_err(|error| tls_failed(&error))?;
     // The costly part: only so many at once, the others wait their turn within the handshake time.
     let _turn = settings.limits.handshakes.acquire().await.map_err(|_closed| Refusal::HandshakeCap)?;
-    let stream = hello.into_stream(Arc::clone(&tls.config)).await.map_err(|_failed| Refusal::TlsError)?;
+    let stream = hello.into_stream(Arc::clone(&tls.config)).await.map_err(|error| tls_failed(&error))?;
     let (facts, is_h2) = tls.facts(stream.get_ref().1);
     Ok((
         Transport::Tls(Box::new(stream)),
         Some(facts),
         if is_h2 || !settings.listener.h1 { Http::H2 } else { Http::H1 },
     ))
+}
+
+fn tls_failed(error: &std::io::Error) -> Refusal {
+    tracing::debug!(%error, "TLS handshake failed");
+    Refusal::TlsError
 }
 
 fn describe(
@@ -113,7 +118,7 @@ fn describe(
         peer,
         client,
         client_value: HeaderValue::try_from(address).unwrap_or_else(|_never| HeaderValue::from_static("")),
-        peer_is_trusted: settings.trust.trusts(client.ip()),
+        nearest_is_trusted: settings.trust.trusts(client.ip()),
         tls,
         redirect_https: settings.listener.redirect_https,
         timeouts: settings.listener.timeouts,
@@ -199,7 +204,7 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
         }
         if ended.is_pending() && (phase >= Phase::Leaving || pace.is_over(cx)) {
             if !std::mem::replace(&mut asked_to_end, true) {
-                pace.last_words();
+                pace.last_words(cx);
                 served.as_mut().graceful_shutdown();
                 return served.as_mut().poll(cx).map(drop);
             }
@@ -230,7 +235,8 @@ impl<'a> Pace<'a> {
     /// Whether to tell it to go, or, once told, to wait no longer.
     fn is_over(&self, cx: &std::task::Context<'_>) -> bool {
         if self.leaving.get() {
-            return self.timer.poll(cx).is_ready();
+            // Streams that crossed our GOAWAY on the way may finish; then it is time.
+            return self.connection.in_flight.get() == 0 && self.timer.poll(cx).is_ready();
         }
         if self.connection.in_flight.get() > 0 {
             self.timer.disarm();
@@ -243,8 +249,9 @@ impl<'a> Pace<'a> {
     }
 
     /// It has been told; how long it may take to go.
-    fn last_words(&self) {
+    fn last_words(&self, cx: &std::task::Context<'_>) {
         self.leaving.set(true);
         self.timer.arm(clock::now() + LAST_WORDS);
+        let _registered = self.timer.poll(cx).is_ready();
     }
 }

@@ -48,7 +48,7 @@ pub async fn run(path: &Path, log: LogHandle) -> Result<(), ControlError> {
 
 /// Reloads when told to, until told to end; then drains.
 async fn serve(control: &Rc<Control>) {
-    tokio::task::spawn_local(reload_on_change(Rc::clone(control)));
+    let watching = tokio::task::spawn_local(reload_on_change(Rc::clone(control)));
     let told = async {
         tokio::select! {
             () = on_signal(SignalKind::terminate()) => false,
@@ -62,6 +62,7 @@ async fn serve(control: &Rc<Control>) {
         skip_delay = told => skip_delay,
         () = async { tokio::join!(on_hangup, on_usr1); } => false,
     };
+    watching.abort();
     let hurry = Rc::new(Notify::new());
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let hurry = Rc::clone(&hurry);
@@ -90,12 +91,16 @@ fn repeat(kind: SignalKind, mut act: impl FnMut()) -> impl Future<Output = ()> {
 
 async fn reload_on_change(control: Rc<Control>) {
     let mut settling = Settling::new(Look::at(&control.deployed().config.files));
+    let mut reloads = control.reloads.get();
     loop {
         tokio::time::sleep(watch::INTERVAL).await;
-        let files = control.deployed().config.files.clone();
-        if settling.settled(Look::at(&files)) {
+        if settling.settled(Look::at(&control.deployed().config.files)) {
             // A refusal has been logged; the files are looked at again when they change again.
             let _refused = control.reload().is_err();
+        }
+        // After any reload, by whomever, there may be other files, and what they hold now is known.
+        if std::mem::replace(&mut reloads, control.reloads.get()) != reloads {
+            settling = Settling::new(Look::at(&control.deployed().config.files));
         }
     }
 }

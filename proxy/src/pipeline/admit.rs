@@ -61,7 +61,7 @@ pub struct Known {
     pub method: Method,
     /// Its HTTP version.
     pub version: Version,
-    /// Path and query: as they came, then as they are sent.
+    /// Path and query as they came.
     pub target: Option<PathAndQuery>,
     /// Host asked for, normalised; empty while unknown.
     pub host: Box<str>,
@@ -150,7 +150,6 @@ pub fn admit(
         return Err(redirect(&known.host, port, known.target.as_ref()));
     }
     let (route, service, target) = find(rules, origin, known, head)?;
-    known.target = Some(target.clone());
     let rule = rules.config.routes.get(route).ok_or(Rejection::NoRoute)?;
     refuse_long_body(rule, &head.headers)?;
     transform::headers::apply(&rule.headers.request, &mut head.headers);

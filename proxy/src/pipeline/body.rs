@@ -86,7 +86,9 @@ impl Body {
             (Broken::Truncated, None) => "response_truncated",
             (Broken::Stalled, _) => "response_stalled",
         };
-        self.exchange.outcome = Outcome { ended_by: EndedBy::Upstream, stage: Stage::Response, reason };
+        let outcome = Outcome { ended_by: EndedBy::Upstream, stage: Stage::Response, reason };
+        // An upstream that answered early is given up when the rest of the request fails.
+        self.exchange.outcome = super::clients_fault(&self.exchange).map_or(outcome, |fault| fault.outcome());
         Poll::Ready(Some(Err(why)))
     }
 }

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::listener::connection::{Connection, InFlight};
 use crate::sweep::Timer;
 use crate::telemetry::metrics::ActiveGuard;
-use crate::telemetry::outcome::{Outcome, Stage};
+use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
 use crate::telemetry::record::Record;
 use crate::upstream::body::Flow;
 use crate::upstream::cluster::Cluster;
@@ -143,6 +143,9 @@ impl Drop for Exchange {
         self.connection.quiet_since.set(now);
         if self.known.version == Version::HTTP_2 && self.outcome.reason == Outcome::CLIENT_GONE.reason {
             self.connection.count_reset(now);
+        }
+        if self.recorder.cutting.get() && self.outcome.reason == Outcome::CLIENT_GONE.reason {
+            self.outcome = Outcome { ended_by: EndedBy::Proxy, reason: "drain_cut", ..self.outcome };
         }
         self.recorder.write(&self.record());
     }

@@ -14,6 +14,7 @@
 pub mod admit;
 pub mod body;
 pub mod clean;
+pub mod deadline;
 pub mod exchange;
 pub mod forwarded;
 pub mod reject;
@@ -37,6 +38,7 @@ use crate::upstream::send::{self, Held};
 use crate::{clock, runtime, transform};
 use admit::{Admitted, Origin, Rules};
 use body::Body;
+use deadline::Deadline;
 use exchange::Exchange;
 use http::header::{self, HeaderName};
 use http::request::Parts;
@@ -61,6 +63,8 @@ pub struct Recorder {
     pub metrics: Rc<WorkerMetrics>,
     /// The worker's access log; `None` = off.
     pub log: RefCell<Option<WorkerLog>>,
+    /// The drain is over: exchanges that end now are cut by us.
+    pub cutting: Cell<bool>,
     /// The same moment on both clocks, so that an exchange reads only one.
     pub anchor: Cell<(Instant, SystemTime)>,
 }
@@ -68,7 +72,12 @@ pub struct Recorder {
 impl Recorder {
     /// An empty one.
     pub fn new(metrics: Rc<WorkerMetrics>) -> Self {
-        Self { metrics, log: RefCell::new(None), anchor: Cell::new((clock::now(), clock::wall())) }
+        Self {
+            metrics,
+            log: RefCell::new(None),
+            cutting: Cell::new(false),
+            anchor: Cell::new((clock::now(), clock::wall())),
+        }
     }
 
     /// Follows the wall clock, should it be set; to be called now and then.
@@ -79,7 +88,10 @@ impl Recorder {
     /// What the wall clock shows at `moment`.
     pub fn wall(&self, moment: Instant) -> SystemTime {
         let (then, wall) = self.anchor.get();
-        wall + moment.saturating_duration_since(then)
+        match moment.checked_duration_since(then) {
+            Some(after) => wall + after,
+            None => wall - then.saturating_duration_since(moment),
+        }
     }
 
     /// Writes one exchange down, once.
@@ -149,7 +161,7 @@ impl Pipeline {
         let flow = Rc::new(Flow::default());
         let body = RequestBody::new(incoming, &flow, route.max_body, exchange.known.grpc);
         exchange.flow = Some(Rc::clone(&flow));
-        let request = address(head, admitted, cluster, body, exchange.known.grpc);
+        let request = address(head, admitted, cluster, body, exchange.known.grpc)?;
         self.forward(exchange, cluster, route, request).await
     }
 
@@ -161,15 +173,18 @@ impl Pipeline {
         route: &Route,
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Held), Rejection> {
-        match route.request_timeout.unwrap_or(cluster.service.timeout.request) {
-            Some(limit) => exchange.timer.arm(exchange.started + limit),
-            None => exchange.timer.disarm(),
-        }
+        let limit = route.request_timeout.unwrap_or(cluster.service.timeout.request);
         let flow = exchange.flow.clone();
-        let sent = pin!(send::send(cluster, request, flow, &exchange.progress));
-        let sent = before(&exchange.timer, sent).await.unwrap_or(Err(Rejection::RequestTimeout));
+        let mut deadline = Deadline::new(exchange, limit);
+        let mut sent = pin!(send::send(cluster, request, flow, &exchange.progress));
+        let sent = loop {
+            match before(&exchange.timer, sent.as_mut()).await {
+                Some(sent) => break sent,
+                None => deadline.look_again(exchange, clock::now())?,
+            }
+        };
         exchange.upstream_time = sent.as_ref().ok().map(|(_, held)| held.took());
-        sent.map_err(|rejection| blame(exchange, rejection))
+        sent.map_err(|rejection| clients_fault(exchange).unwrap_or(rejection))
     }
 }
 
@@ -185,7 +200,7 @@ fn origin(connection: &Connection) -> Origin<'_> {
     Origin {
         nearest: connection.client,
         nearest_value: &connection.client_value,
-        trusted: connection.peer_is_trusted,
+        trusted: connection.nearest_is_trusted,
         scheme: connection.scheme(),
         tls: connection.tls.as_ref(),
         redirect_https: connection.redirect_https,
@@ -200,7 +215,7 @@ fn address(
     cluster: &Cluster,
     body: RequestBody,
     grpc: bool,
-) -> Request<RequestBody> {
+) -> Result<Request<RequestBody>, Rejection> {
     let mut uri = http::uri::Parts::default();
     uri.path_and_query = Some(admitted.target);
     match cluster.service.protocol {
@@ -218,9 +233,10 @@ fn address(
             }
         }
     }
-    head.uri = Uri::from_parts(uri).unwrap_or_default();
+    // Fails for HTTP/2 without a host, which only HTTP/1.0 clients can leave out.
+    head.uri = Uri::from_parts(uri).map_err(|_no_host| Rejection::Framing(Fault::HostMissing))?;
     head.extensions = http::Extensions::new();
-    Request::from_parts(head, body)
+    Ok(Request::from_parts(head, body))
 }
 
 /// Runs `future` until `timer` fires; `None` when it did.
@@ -232,14 +248,14 @@ async fn before<F: Future>(timer: &Timer, mut future: Pin<&mut F>) -> Option<F::
     .await
 }
 
-/// A failed attempt is the client's fault when it was the request's body that failed.
-fn blame(exchange: &Exchange, rejection: Rejection) -> Rejection {
-    let Some(fault) = exchange.flow.as_ref().and_then(|flow| flow.fault.get()) else { return rejection };
-    match (fault, exchange.connection.fault.get()) {
+/// What the client did wrong, if its request's body failed: then no attempt is to blame.
+fn clients_fault(exchange: &Exchange) -> Option<Rejection> {
+    let fault = exchange.flow.as_ref()?.fault.get()?;
+    Some(match (fault, exchange.connection.fault.get()) {
         (BodyFault::TooLarge, _) => Rejection::BodyTooLarge,
         (BodyFault::Broken, Some(fault)) => Rejection::Framing(fault),
         (BodyFault::Broken, None) => Rejection::BodyBroken,
-    }
+    })
 }
 
 /// The answer as the client gets it; the exchange rides on its body.
@@ -282,6 +298,6 @@ mod tests {
     fn the_future_of_an_exchange_stays_small() {
         let size = size_of_output(Pipeline::handle);
 
-        assert!(size <= 1, "{size} bytes");
+        assert!(size <= 3072, "{size} bytes");
     }
 }

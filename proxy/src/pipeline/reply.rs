@@ -5,11 +5,14 @@
 use super::body::Body;
 use super::exchange::Exchange;
 use super::reject::{Rejection, Row};
+use crate::listener::gate::Fault;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
+/// What may be tried instead of CONNECT and TRACE.
+const USUAL_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -30,6 +33,7 @@ pub fn refuse(mut exchange: Box<Exchange>, rejection: &Rejection) -> Response<Bo
     }
     match rejection {
         Rejection::MethodNotAllowed { allow } => drop(headers.insert(header::ALLOW, allow.clone())),
+        Rejection::Framing(Fault::MethodNotAllowed) => drop(headers.insert(header::ALLOW, USUAL_METHODS)),
         Rejection::RedirectHttps { location } => drop(headers.insert(header::LOCATION, location.clone())),
         _ => {}
     }

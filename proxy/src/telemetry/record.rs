@@ -17,7 +17,7 @@ pub struct Record<'a> {
     pub scheme: &'static str,
     /// Host asked for, normalised; may be empty.
     pub host: &'a str,
-    /// Path as it was sent upstream, or as it came when it was refused.
+    /// Path as it came, before any rewrite.
     pub path: &'a str,
     /// Query without `?`; empty when there is none.
     pub query: &'a str,

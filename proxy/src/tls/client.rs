@@ -1,12 +1,14 @@
 //! TLS towards upstreams: the name is always checked.
 
-use super::pem::{TlsError, authorities};
+use super::pem::{TlsError, authorities, certificates};
 use crate::config::service::{Protocol, UpstreamTls};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
-pub use tokio_rustls::client::TlsStream;
+
+/// A connection to an endpoint.
+pub type Transport = super::transport::Transport<tokio_rustls::client::TlsStream<tokio::net::TcpStream>>;
 
 /// How to speak TLS to one service.
 #[derive(Clone)]
@@ -15,6 +17,14 @@ pub struct ClientTls {
     pub connector: TlsConnector,
     /// Name sent as SNI and demanded of the certificate.
     pub name: ServerName<'static>,
+    /// The authorities believed: a reload that changes them makes new connections.
+    authorities: Vec<CertificateDer<'static>>,
+}
+
+impl PartialEq for ClientTls {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.authorities == other.authorities
+    }
 }
 
 impl std::fmt::Debug for ClientTls {
@@ -36,6 +46,7 @@ impl ClientTls {
             Protocol::H1 => b"http/1.1".to_vec(),
             Protocol::H2 => b"h2".to_vec(),
         }];
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+        let authorities = certificates(&tls.ca)?;
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name, authorities })
     }
 }

@@ -9,6 +9,7 @@ pub mod facts;
 pub mod pem;
 pub mod server;
 pub mod sni;
+pub mod transport;
 
 use std::sync::Arc;
 

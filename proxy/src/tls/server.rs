@@ -5,7 +5,7 @@ use super::pem::{TlsError, authorities, certificates, private_key};
 use super::sni::{Certificates, Named};
 use crate::config::listener::{Listener, Tls};
 use rustls::ServerConfig;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
 use rustls::sign::CertifiedKey;
 use std::path::Path;
@@ -13,7 +13,9 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::StartHandshake;
-pub use tokio_rustls::server::TlsStream;
+
+/// A downstream connection.
+pub type Transport = super::transport::Transport<tokio_rustls::server::TlsStream<TcpStream>>;
 
 /// What a TLS listener shows and asks.
 #[derive(Debug, Clone)]
@@ -22,19 +24,41 @@ pub struct ServerTls {
     pub config: Arc<ServerConfig>,
     /// Its certificates, to find out later which one was shown.
     pub certificates: Arc<Certificates>,
+    material: Arc<Material>,
+}
+
+/// What the files held. While it is the same, a reload keeps everything, and with it the clients' session tickets.
+#[derive(Debug, PartialEq, Eq)]
+struct Material {
+    pairs: Vec<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    client_ca: Option<Vec<CertificateDer<'static>>>,
+    alpn: Vec<Vec<u8>>,
+}
+
+impl Material {
+    fn read(tls: &Tls, alpn: Vec<Vec<u8>>) -> Result<Self, TlsError> {
+        let pairs =
+            tls.certificates.iter().map(|pair| Ok((certificates(&pair.cert)?, private_key(&pair.key)?)));
+        let client_ca = tls.client_ca.as_deref().map(certificates).transpose()?;
+        Ok(Self { pairs: pairs.collect::<Result<_, TlsError>>()?, client_ca, alpn })
+    }
 }
 
 impl ServerTls {
-    /// Reads all files of `listener.tls`; `None` for a plain listener.
-    pub fn load(listener: &Listener) -> Result<Option<Self>, TlsError> {
+    /// Reads all files of `listener.tls`; `None` for a plain listener. `before` is taken over when nothing changed.
+    pub fn load(listener: &Listener, before: Option<&Self>) -> Result<Option<Self>, TlsError> {
         let Some(tls) = &listener.tls else { return Ok(None) };
+        let material = Material::read(tls, alpn(listener))?;
+        if let Some(same) = before.filter(|before| *before.material == material) {
+            return Ok(Some(same.clone()));
+        }
         let named = tls.certificates.iter().map(|pair| load_pair(&pair.cert, &pair.key));
         let certificates = Arc::new(Certificates(named.collect::<Result<_, _>>()?));
         let mut config = ServerConfig::builder_with_provider(super::provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             .with_client_cert_verifier(client_verifier(tls)?)
             .with_cert_resolver(Arc::clone(&certificates) as Arc<_>);
-        config.alpn_protocols = alpn(listener);
+        config.alpn_protocols.clone_from(&material.alpn);
         // A ticket keeps the old peer authentication: where client certificates count, every handshake is full.
         if tls.client_ca.is_some() {
             config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
@@ -43,7 +67,7 @@ impl ServerTls {
             config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
             config.send_tls13_tickets = 1;
         }
-        Ok(Some(Self { config: Arc::new(config), certificates }))
+        Ok(Some(Self { config: Arc::new(config), certificates, material: Arc::new(material) }))
     }
 }
 

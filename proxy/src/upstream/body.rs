@@ -3,6 +3,7 @@
 //! It runs on the upstream connection's task, away from the exchange. What goes wrong is left in the shared
 //! [`Flow`], where the exchange finds it when its attempt fails.
 
+use crate::clock;
 use crate::identity;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -11,6 +12,7 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 /// What became of a request body.
 #[derive(Debug, Default)]
@@ -21,6 +23,18 @@ pub struct Flow {
     pub fault: Cell<Option<BodyFault>>,
     /// It was read to its end.
     pub finished: Cell<bool>,
+    /// When that was; `None` when there was no body to read.
+    pub ended_at: Cell<Option<Instant>>,
+    /// The upstream would take more, the client sends none.
+    pub starved: Cell<bool>,
+}
+
+impl Flow {
+    fn finish(&self) {
+        if !self.finished.replace(true) {
+            self.ended_at.set(Some(clock::now()));
+        }
+    }
 }
 
 /// Why a request body ended early.
@@ -89,14 +103,18 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let Self::Stream(stream) = self.get_mut() else { return Poll::Ready(None) };
         loop {
-            let taken = match ready!(Pin::new(&mut stream.incoming).poll_frame(cx)) {
+            let next = Pin::new(&mut stream.incoming).poll_frame(cx);
+            stream.flow.starved.set(next.is_pending());
+            let taken = match ready!(next) {
                 None => {
-                    stream.flow.finished.set(true);
+                    stream.flow.finish();
                     return Poll::Ready(None);
                 }
                 Some(Ok(frame)) => {
                     // A body of known length is not polled again after its last byte.
-                    stream.flow.finished.set(stream.incoming.is_end_stream());
+                    if stream.incoming.is_end_stream() {
+                        stream.flow.finish();
+                    }
                     stream.take(frame)
                 }
                 Some(Err(_broken)) => Err(BodyFault::Broken),
@@ -118,7 +136,7 @@ impl Body for RequestBody {
             Self::Stream(stream) => {
                 let ended = stream.incoming.is_end_stream();
                 if ended {
-                    stream.flow.finished.set(true);
+                    stream.flow.finish();
                 }
                 ended
             }

@@ -10,7 +10,7 @@ use crate::config::service::{Balance, Service};
 use crate::telemetry::metrics::ServiceMetrics;
 use crate::tls::client::ClientTls;
 use smallvec::SmallVec;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -44,6 +44,8 @@ pub struct Cluster {
     pub metrics: Rc<ServiceMetrics>,
     endpoints: Vec<Rc<EndpointPool>>,
     turn: RefCell<RoundRobin>,
+    /// When a failed connection was last complained about.
+    complained: Cell<Option<Instant>>,
 }
 
 impl Cluster {
@@ -56,9 +58,7 @@ impl Cluster {
         before: Option<&Self>,
     ) -> Self {
         let same_wire = |old: &&Self| {
-            old.service.protocol == service.protocol
-                && old.service.tls == service.tls
-                && service.tls.is_none()
+            old.service.protocol == service.protocol && old.service.tls == service.tls && old.tls == tls
         };
         let before = before.filter(same_wire);
         let kept = |address| before?.endpoints.iter().find(|pool| pool.address == address).cloned();
@@ -67,7 +67,14 @@ impl Cluster {
                 EndpointPool::new(endpoint.address, book.of(&service.name, endpoint.address))
             })
         });
-        Self { endpoints: endpoints.collect(), turn: RefCell::default(), service, tls, metrics }
+        Self {
+            endpoints: endpoints.collect(),
+            turn: RefCell::default(),
+            complained: Cell::new(None),
+            service,
+            tls,
+            metrics,
+        }
     }
 
     /// Chooses an endpoint, `tried` ones last. `random` decides where chance does.
@@ -94,7 +101,8 @@ impl Cluster {
 
     /// What is needed to connect to any of its endpoints.
     pub const fn destination(&self) -> Destination<'_> {
-        Destination { service: &self.service, tls: self.tls.as_ref(), metrics: &self.metrics }
+        let complained = &self.complained;
+        Destination { service: &self.service, tls: self.tls.as_ref(), metrics: &self.metrics, complained }
     }
 
     /// Closes connections unused for too long.

@@ -2,23 +2,21 @@
 
 use super::body::RequestBody;
 use super::guarded::{Guarded, Wire};
+use crate::clock;
 use crate::config::service::{Protocol, Service};
 use crate::listener::gate::{Limits, ResponseGate};
 use crate::pipeline::reject::ConnectFault;
 use crate::runtime::LocalExecutor;
 use crate::telemetry::metrics::{OpenConnection, ServiceMetrics};
-use crate::tls::client::{ClientTls, TlsStream};
+use crate::tls::client::{ClientTls, Transport};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 /// Nothing of one connection grows beyond this.
@@ -27,15 +25,6 @@ const BUFFER: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// Flow-control window of an HTTP/2 connection, bytes.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// A connection to an endpoint. An enum, so that the HTTP code is compiled once.
-#[derive(Debug)]
-pub enum Transport {
-    /// Plain TCP.
-    Plain(TcpStream),
-    /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
-}
 
 /// A connection that speaks HTTP, ready for requests.
 #[derive(Debug)]
@@ -62,53 +51,69 @@ pub struct Destination<'a> {
     pub tls: Option<&'a ClientTls>,
     /// Its counters.
     pub metrics: &'a Rc<ServiceMetrics>,
+    /// When a failed connection was last complained about.
+    pub complained: &'a Cell<Option<Instant>>,
+}
+
+/// What went wrong, in our word and in the words of whoever noticed.
+type Failed = (ConnectFault, Box<dyn std::error::Error>);
+
+impl Destination<'_> {
+    /// One line a second and service: enough to know why, too few to fill a disk.
+    fn complain(&self, address: SocketAddr, fault: ConnectFault, error: &dyn std::error::Error) {
+        let now = clock::now();
+        if self.complained.get().is_none_or(|last| now > last + Duration::from_secs(1)) {
+            self.complained.set(Some(now));
+            let (service, reason) = (&self.service.name, fault.word());
+            tracing::warn!(%service, %address, reason, %error, "cannot connect");
+        }
+    }
 }
 
 /// Connects within the service's connect time.
 pub async fn connect(address: SocketAddr, to: Destination<'_>) -> Result<Sender, ConnectFault> {
-    let Destination { service, tls, metrics } = to;
-    metrics.connecting();
+    to.metrics.connecting();
     let made = async {
-        let transport = open(address, tls).await?;
-        match service.protocol {
-            Protocol::H1 => http1_handshake(transport, metrics.connected()).await,
-            Protocol::H2 => http2_handshake(transport, metrics.connected()).await,
+        let transport = open(address, to.tls).await?;
+        match to.service.protocol {
+            Protocol::H1 => http1_handshake(transport, to.metrics.connected()).await,
+            Protocol::H2 => http2_handshake(transport, to.metrics.connected()).await,
         }
     };
-    let made =
-        tokio::time::timeout(service.timeout.connect, made).await.unwrap_or(Err(ConnectFault::Timeout));
-    if let Err(fault) = &made {
-        metrics.connect_failed(fault.word());
-    }
-    made
+    let made = tokio::time::timeout(to.service.timeout.connect, made).await;
+    made.unwrap_or_else(|elapsed| Err((ConnectFault::Timeout, elapsed.into()))).map_err(|(fault, error)| {
+        to.metrics.connect_failed(fault.word());
+        to.complain(address, fault, &*error);
+        fault
+    })
 }
 
-async fn open(address: SocketAddr, tls: Option<&ClientTls>) -> Result<Transport, ConnectFault> {
-    let stream = TcpStream::connect(address).await.map_err(|_refused| ConnectFault::Refused)?;
+async fn open(address: SocketAddr, tls: Option<&ClientTls>) -> Result<Transport, Failed> {
+    let stream = TcpStream::connect(address).await.map_err(|error| (ConnectFault::Refused, error.into()))?;
     // Without this, small requests wait for the acknowledgement of the one before.
     let _best_effort = stream.set_nodelay(true).is_ok();
     let Some(tls) = tls else { return Ok(Transport::Plain(stream)) };
-    let secured =
-        tls.connector.connect(tls.name.clone(), stream).await.map_err(|_failed| ConnectFault::Tls)?;
-    Ok(Transport::Tls(Box::new(secured)))
+    let secured = tls.connector.connect(tls.name.clone(), stream).await;
+    Ok(Transport::Tls(Box::new(secured.map_err(|error| (ConnectFault::Tls, error.into()))?)))
 }
 
-async fn http1_handshake(transport: Transport, open: OpenConnection) -> Result<Sender, ConnectFault> {
+async fn http1_handshake(transport: Transport, open: OpenConnection) -> Result<Sender, Failed> {
     let wire = Wire::new(ResponseGate::new(Limits::of_responses()), open);
     let io = TokioIo::new(Guarded::new(transport, Rc::clone(&wire)));
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(BUFFER)
         .handshake(io)
         .await
-        .map_err(|_failed| ConnectFault::Protocol)?;
-    tokio::task::spawn_local(async move {
+        .map_err(|error| (ConnectFault::Protocol, error.into()))?;
+    let task = tokio::task::spawn_local(async move {
         // Its end is seen by whoever holds the sender.
         let _ended = connection.await.is_ok();
     });
+    wire.task.get_or_init(|| task.abort_handle());
     Ok(Sender::H1(sender, wire))
 }
 
-async fn http2_handshake(transport: Transport, open: OpenConnection) -> Result<Sender, ConnectFault> {
+async fn http2_handshake(transport: Transport, open: OpenConnection) -> Result<Sender, Failed> {
     let (sender, connection) = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -119,7 +124,7 @@ async fn http2_handshake(transport: Transport, open: OpenConnection) -> Result<S
         .keep_alive_timeout(Duration::from_secs(10))
         .handshake(TokioIo::new(transport))
         .await
-        .map_err(|_failed| ConnectFault::Protocol)?;
+        .map_err(|error| (ConnectFault::Protocol, error.into()))?;
     let max_streams = Rc::new(Cell::new(connection.current_max_send_streams()));
     let told = Rc::clone(&max_streams);
     tokio::task::spawn_local(async move {
@@ -132,45 +137,4 @@ async fn http2_handshake(transport: Transport, open: OpenConnection) -> Result<S
         .await;
     });
     Ok(Sender::H2 { sender, max_streams, open })
-}
-
-macro_rules! either {
-    ($transport:expr, $inner:ident => $call:expr) => {
-        match $transport {
-            Transport::Plain($inner) => $call,
-            Transport::Tls($inner) => $call,
-        }
-    };
-}
-
-impl AsyncRead for Transport {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for Transport {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_write(cx, buf))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_write_vectored(cx, bufs))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        either!(self, inner => inner.is_write_vectored())
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_shutdown(cx))
-    }
 }

@@ -3,15 +3,16 @@
 //! An unsound answer fails the connection, so that it can never serve another exchange; the fault stays on the
 //! [`Wire`] for the exchange to report.
 
-use super::connect::Transport;
 use crate::listener::gate::{Fault, ResponseGate, Verdict};
 use crate::telemetry::metrics::OpenConnection;
-use std::cell::{Cell, RefCell};
+use crate::tls::client::Transport;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::AbortHandle;
 
 /// What the pool and the exchange know of an upstream connection.
 #[derive(Debug)]
@@ -21,12 +22,21 @@ pub struct Wire {
     pub fault: Cell<Option<Fault>>,
     /// How the gauges see it.
     pub open: OpenConnection,
+    /// The task that drives it.
+    pub task: OnceCell<AbortHandle>,
 }
 
 impl Wire {
     /// A wire on which nothing was asked yet.
     pub fn new(gate: ResponseGate, open: OpenConnection) -> Rc<Self> {
-        Rc::new(Self { gate: RefCell::new(gate), fault: Cell::new(None), open })
+        Rc::new(Self { gate: RefCell::new(gate), fault: Cell::new(None), open, task: OnceCell::new() })
+    }
+
+    /// Ends the connection at once, whatever it is doing.
+    pub fn close(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 
     /// Says what kind of answer comes next.
@@ -100,6 +110,10 @@ impl AsyncRead for Guarded {
                 buf.put_slice(&this.passed);
                 this.passed = rest;
                 return Poll::Ready(Ok(()));
+            }
+            // What stood behind a sound end: the connection must not serve another exchange.
+            if this.wire.fault.get().is_some() {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
             let done = if this.held.is_empty() {
                 ready!(this.read_straight(cx, buf))?

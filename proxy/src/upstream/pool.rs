@@ -12,6 +12,7 @@ use crate::config::service::Protocol;
 use crate::pipeline::reject::ConnectFault;
 use crate::telemetry::metrics::OpenConnection;
 use hyper::client::conn::{http1, http2};
+use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -49,6 +50,8 @@ pub struct EndpointPool {
     shared: RefCell<Vec<Shared>>,
     /// One HTTP/2 connection is made at a time: the others wait and then share it.
     connecting: Mutex<()>,
+    /// The last attempt at an HTTP/2 connection that failed.
+    failed: Cell<Option<(Instant, ConnectFault)>>,
 }
 
 #[derive(Debug)]
@@ -70,7 +73,7 @@ struct Shared {
 /// A connection, or a stream of one, for one exchange.
 #[derive(Debug)]
 pub struct Lease {
-    channel: Channel,
+    channel: Option<Channel>,
     pool: Rc<EndpointPool>,
     /// It has carried an exchange before.
     pub reused: bool,
@@ -113,17 +116,19 @@ impl EndpointPool {
             idle: RefCell::default(),
             shared: RefCell::default(),
             connecting: Mutex::new(()),
+            failed: Cell::new(None),
         })
     }
 
-    /// A kept connection, or a new one.
+    /// A kept connection (unless `kept` is false), or a new one.
     pub async fn check_out(
         self: &Rc<Self>,
         to: Destination<'_>,
         now: Instant,
+        kept: bool,
     ) -> Result<Lease, ConnectFault> {
         match to.service.protocol {
-            Protocol::H1 => match self.take_idle(now).await {
+            Protocol::H1 => match kept.then(|| self.take_idle(now)).flatten() {
                 Some(lease) => Ok(lease),
                 // Boxed, as below: making connections is rare, and its state would weigh on every exchange.
                 None => Box::pin(self.open(to)).await,
@@ -134,10 +139,18 @@ impl EndpointPool {
                 }
                 Box::pin(async {
                     let _turn = self.connecting.lock().await;
-                    match self.share() {
-                        Some(lease) => Ok(lease),
-                        None => self.open(to).await,
+                    if let Some(lease) = self.share() {
+                        return Ok(lease);
                     }
+                    // Whoever waited for an attempt that failed has had it: nobody queues behind a dead endpoint.
+                    if let Some((_, fault)) = self.failed.get().filter(|(at, _)| *at > now) {
+                        return Err(fault);
+                    }
+                    let opened = self.open(to).await;
+                    if let Err(fault) = &opened {
+                        self.failed.set(Some((clock::now(), *fault)));
+                    }
+                    opened
                 })
                 .await
             }
@@ -145,20 +158,28 @@ impl EndpointPool {
     }
 
     /// The connection used last that is still good.
-    async fn take_idle(self: &Rc<Self>, now: Instant) -> Option<Lease> {
-        loop {
-            let Idle { mut sender, wire, expires } = self.idle.borrow_mut().pop()?;
-            self.stats.idle.fetch_sub(1, Ordering::Relaxed);
-            // `ready` also notices a server that has closed meanwhile.
-            if now < expires && !sender.is_closed() && sender.ready().await.is_ok() {
-                wire.open.active();
-                return Some(Lease {
-                    channel: Channel::H1 { sender, wire },
-                    pool: Rc::clone(self),
-                    reused: true,
-                });
+    fn take_idle(self: &Rc<Self>, now: Instant) -> Option<Lease> {
+        let mut idle = self.idle.borrow_mut();
+        let mut found = None;
+        let mut busy: SmallVec<[Idle; 2]> = SmallVec::new();
+        while found.is_none()
+            && let Some(kept) = idle.pop()
+        {
+            if now >= kept.expires || kept.sender.is_closed() {
+                kept.wire.close();
+                self.stats.idle.fetch_sub(1, Ordering::Relaxed);
+            } else if kept.sender.is_ready() {
+                found = Some(kept);
+            } else {
+                // Its task has not finished with the last exchange yet: nobody waits for it.
+                busy.push(kept);
             }
         }
+        idle.extend(busy.into_iter().rev());
+        let Idle { sender, wire, .. } = found?;
+        self.stats.idle.fetch_sub(1, Ordering::Relaxed);
+        wire.open.active();
+        Some(Lease { channel: Some(Channel::H1 { sender, wire }), pool: Rc::clone(self), reused: true })
     }
 
     /// A stream on an HTTP/2 connection that has room.
@@ -173,13 +194,13 @@ impl EndpointPool {
 
     fn lease_stream(self: &Rc<Self>, shared: Shared, reused: bool) -> Lease {
         let channel = Channel::H2 { sender: shared.sender.clone(), _stream: StreamCount::new(shared) };
-        Lease { channel, pool: Rc::clone(self), reused }
+        Lease { channel: Some(channel), pool: Rc::clone(self), reused }
     }
 
     async fn open(self: &Rc<Self>, to: Destination<'_>) -> Result<Lease, ConnectFault> {
         Ok(match connect(self.address, to).await? {
             Sender::H1(sender, wire) => {
-                Lease { channel: Channel::H1 { sender, wire }, pool: Rc::clone(self), reused: false }
+                Lease { channel: Some(Channel::H1 { sender, wire }), pool: Rc::clone(self), reused: false }
             }
             Sender::H2 { sender, max_streams, open } => {
                 let unused_since = Rc::new(Cell::new(clock::now()));
@@ -195,7 +216,14 @@ impl EndpointPool {
     pub fn purge(&self, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|idle| now < idle.expires && !idle.sender.is_closed());
+        idle.retain(|kept| {
+            let good = now < kept.expires && !kept.sender.is_closed();
+            if !good {
+                // Not only unused: one whose server never read the end of a request would stay for ever.
+                kept.wire.close();
+            }
+            good
+        });
         let gone = u32::try_from(before - idle.len()).unwrap_or(0);
         self.stats.idle.fetch_sub(gone, Ordering::Relaxed);
         self.shared.borrow_mut().retain(|shared| {
@@ -219,11 +247,12 @@ impl Lease {
         request: http::Request<RequestBody>,
     ) -> Result<http::Response<hyper::body::Incoming>, SendError> {
         let sent = match &mut self.channel {
-            Channel::H1 { sender, wire } => {
+            None => return Err(SendError::Unsent(Box::new(request))),
+            Some(Channel::H1 { sender, wire }) => {
                 wire.expect(request.method() == http::Method::HEAD);
                 sender.try_send_request(request).await
             }
-            Channel::H2 { sender, .. } => sender.try_send_request(request).await,
+            Some(Channel::H2 { sender, .. }) => sender.try_send_request(request).await,
         };
         sent.map_err(|mut error| match error.take_message() {
             Some(request) => SendError::Unsent(Box::new(request)),
@@ -234,20 +263,35 @@ impl Lease {
     /// Why the answer's framing was refused, if it was.
     pub fn fault(&self) -> Option<crate::listener::gate::Fault> {
         match &self.channel {
-            Channel::H1 { wire, .. } => wire.fault.get(),
-            Channel::H2 { .. } => None,
+            Some(Channel::H1 { wire, .. }) => wire.fault.get(),
+            Some(Channel::H2 { .. }) | None => None,
         }
     }
 
     /// Gives the connection back; only when the answer has ended and `flow` says the request has too.
-    pub fn give_back(self, flow: Option<&Flow>, expires: Instant, max_idle: usize) {
-        let Self { channel: Channel::H1 { sender, wire }, pool, .. } = self else { return };
+    pub fn give_back(mut self, flow: Option<&Flow>, expires: Instant, max_idle: usize) {
         let request_ended = flow.is_none_or(|flow| flow.finished.get());
-        let mut idle = pool.idle.borrow_mut();
-        if request_ended && !sender.is_closed() && idle.len() < max_idle {
+        let mut idle = self.pool.idle.borrow_mut();
+        let room = idle.len() < max_idle;
+        let Some(Channel::H1 { sender, wire }) = &self.channel else { return };
+        let clean = request_ended && !sender.is_closed() && wire.fault.get().is_none();
+        if clean
+            && room
+            && let Some(Channel::H1 { sender, wire }) = self.channel.take()
+        {
             wire.open.idle();
             idle.push(Idle { sender, wire, expires });
-            pool.stats.idle.fetch_add(1, Ordering::Relaxed);
+            self.pool.stats.idle.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Not given back: it is in the middle of something. Its task must not go on for nobody, most of all not
+        // with the rest of a request that its server does not read.
+        if let Some(Channel::H1 { wire, .. }) = &self.channel {
+            wire.close();
         }
     }
 }

@@ -102,7 +102,7 @@ pub async fn send(
         let pool = cluster.pick(&refused, fastrand::u64(..)).ok_or(Rejection::NoEndpoint)?;
         *progress.borrow_mut() = Progress { attempts: attempt, endpoint: Some(pool.address) };
         let active = Active::on(pool);
-        let mut lease = match pool.check_out(cluster.destination(), began).await {
+        let mut lease = match pool.check_out(cluster.destination(), began, attempt < ATTEMPTS).await {
             Ok(lease) => lease,
             Err(fault) => {
                 active.failed();
@@ -118,7 +118,7 @@ pub async fn send(
         }
         let sent = lease.send(request).await;
         let ended = clock::now();
-        cluster.metrics.attempt_ended(ended.saturating_duration_since(began), end_of(&sent));
+        cluster.metrics.attempt_ended(ended.saturating_duration_since(began), end_of(&sent, flow.as_deref()));
         began = ended;
         match sent {
             Ok(response) => {
@@ -133,17 +133,23 @@ pub async fn send(
                 request = *unsent;
             }
             Err(_seen_or_hopeless) => {
-                active.failed();
+                // A request body that broke off is not the endpoint's failure.
+                if flow.as_ref().is_none_or(|flow| flow.fault.get().is_none()) {
+                    active.failed();
+                }
                 return Err(lease.fault().map_or(Rejection::UpstreamReset, Rejection::UpstreamFraming));
             }
         }
     }
 }
 
-fn end_of(sent: &Result<Response<Incoming>, SendError>) -> AttemptEnd {
+fn end_of(sent: &Result<Response<Incoming>, SendError>, flow: Option<&Flow>) -> AttemptEnd {
     match sent {
         Ok(response) => AttemptEnd::Answered(response.status().as_u16()),
         Err(SendError::Unsent(_)) => AttemptEnd::Failed("unsent"),
+        Err(SendError::Failed(_)) if flow.is_some_and(|flow| flow.fault.get().is_some()) => {
+            AttemptEnd::Failed("request_body")
+        }
         Err(SendError::Failed(_)) => AttemptEnd::Failed("upstream_reset"),
     }
 }

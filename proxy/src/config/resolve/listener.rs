@@ -85,6 +85,12 @@ fn tls(raw: &Spanned<raw::Tls>, context: &Context<'_>) -> Option<Tls> {
     }
     let certificates = list.value.iter().filter_map(|one| certificate(one, context)).collect();
     let client_ca = raw.value.client_ca.as_ref().and_then(|path| pem::certificates(path, context));
+    if let (Some(_), Some(path)) = (&client_ca, &raw.value.client_ca) {
+        let message = "clients are asked for a certificate, but nothing depends on it in this version";
+        let help =
+            "whoever shows none is served all the same: do not rely on `client_ca:` to keep anybody out";
+        context.warn(Code::Insecure, path.span, message, help);
+    }
     Some(Tls { certificates, client_ca })
 }
 

@@ -4,6 +4,7 @@
 //! bodies that do not fit their Content-Length. Here the head is held to what HTTP/1 is held to, because it may
 //! be sent on as HTTP/1: a sound authority, Host that agrees with it, a bounded number of fields, clean values.
 
+use super::head::folds_to_framing;
 use super::host::is_host;
 use super::{Fault, Limits};
 use crate::config::trust::Strictness;
@@ -71,11 +72,18 @@ fn fields(headers: &HeaderMap, underscores: Strictness, limits: &Limits) -> Resu
     {
         return Err(Fault::Expectation);
     }
+    let mut bytes = 0;
     for (name, value) in headers {
+        // Counted as HTTP/2 counts (RFC 9113 §6.5.2).
+        bytes += name.as_str().len() + value.len() + 32;
+        if bytes > limits.head_bytes {
+            return Err(Fault::HeadTooLarge);
+        }
         if name.as_str().len() > limits.name_bytes {
             return Err(Fault::FieldNameTooLong);
         }
-        if underscores == Strictness::Refuse && name.as_str().contains('_') {
+        let framing = || folds_to_framing(name.as_str().as_bytes());
+        if name.as_str().contains('_') && (underscores == Strictness::Refuse || framing()) {
             return Err(Fault::Underscore);
         }
         if value.as_bytes() != value.as_bytes().trim_ascii() {

@@ -1,19 +1,18 @@
-//! The byte stream of a downstream connection: plain TCP or TLS.
+//! A connection that may or may not be secured. An enum, so that the HTTP code is compiled once per side.
 
-use crate::tls::server::TlsStream;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A downstream connection. An enum, so that the HTTP code is compiled once.
+/// A TCP connection, plain or with TLS of type `T` on it.
 #[derive(Debug)]
-pub enum Transport {
+pub enum Transport<T> {
     /// Plain TCP.
     Plain(TcpStream),
     /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<T>),
 }
 
 macro_rules! either {
@@ -25,13 +24,13 @@ macro_rules! either {
     };
 }
 
-impl AsyncRead for Transport {
+impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         either!(self.get_mut(), inner => Pin::new(inner).poll_read(cx, buf))
     }
 }
 
-impl AsyncWrite for Transport {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         either!(self.get_mut(), inner => Pin::new(inner).poll_write(cx, buf))
     }
