@@ -175,3 +175,18 @@ fn no_request_fails_while_an_instance_leaves() {
         });
     }
 }
+
+#[test]
+fn an_exchange_that_is_cut_is_our_doing_in_the_log() {
+    let (upstream, edge, _go) = scene("delay: 0s, timeout: 200ms");
+    let mut slow = Raw::connect(edge.address());
+    slow.send(Client::get("/slow").bytes());
+    upstream.wait_for_requests(1);
+
+    edge.signal("TERM");
+
+    assert_eq!(edge.wait_exit(), 0);
+    let line = edge.wait_for_lines(1).remove(0);
+    assert_eq!(portcullis_tests::field(&line, "error.type"), "drain_cut");
+    assert_eq!(portcullis_tests::field(&line, "portcullis.ended_by"), "proxy");
+}

@@ -280,3 +280,21 @@ fn an_http_2_upstream_that_resets_goes_away_or_falls_silent_ends_only_its_own_st
     assert_eq!(edge.get("/after").text(), "sound", "H19");
     upstream.wait_abandoned(1);
 }
+
+#[test]
+fn a_connection_with_bytes_behind_the_end_of_an_answer_serves_nobody_else() {
+    let upstream = Upstream::scripted(|_, wire| {
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
+        wire.pause(Duration::from_millis(30));
+        wire.send("helloXTRA");
+    });
+    let edge = Edge::with(|c| c.service("api", &upstream).route("* /**", "api").workers(1));
+
+    for round in 0..5 {
+        let answer = edge.get("/");
+        assert_eq!((answer.status, answer.text()), (200, "hello".into()), "F32 round {round}");
+    }
+
+    assert_eq!(upstream.count(), 5);
+    assert_eq!(upstream.connections(), 5);
+}

@@ -249,7 +249,8 @@ fn control_frames_without_end_do_not_fill_the_memory() {
         let flood = Frames::bytes(frame, flag::NONE, stream, payload).repeat(100_000);
         // Nothing is read: the answers must not pile up on the other side.
         raw.raw().send_some(&flood, Duration::from_millis(500));
-        quiet.after(&edge, name, 4 * MIB);
+        // The allocator takes memory in pieces of 4 MiB.
+        quiet.after(&edge, name, 10 * MIB);
     }
 }
 

@@ -170,3 +170,21 @@ fn listeners_come_and_go_with_the_file() {
     assert_eq!(Client::get("/x").send(edge.listener(1)).text(), "a");
     assert_eq!(Client::get("/x").send(first).text(), "a", "the old one stays");
 }
+
+#[test]
+fn a_reload_that_fails_at_the_access_log_opens_nothing_and_the_next_one_does() {
+    let (_a, _b, edge) = two();
+    let good = std::fs::read_to_string(edge.file()).expect("the file");
+    let more = good.replace("listeners:\n", "listeners:\n  - { bind: \"127.0.0.2:0\" }\n");
+    let bad = format!("{more}observe: {{ access_log: {{ to: \"file:/nowhere/access.log\" }} }}\n");
+
+    edge.rewrite_text(&bad);
+    edge.wait_for_message("the new configuration was refused");
+    edge.rewrite_text(&more);
+
+    edge.wait_for_message("address=127.0.0.2:");
+    wait::eventually("the new listener to be there", || {
+        edge.admin_get("/listeners").text().contains("127.0.0.2:").then_some(())
+    });
+    assert!(!edge.messages().iter().any(|line| line.contains("without its socket")));
+}

@@ -1,7 +1,9 @@
 //! Services: how an endpoint is chosen, how it is reached, and how bytes flow through.
 
+use portcullis_tests::client::{flag, kind};
 use portcullis_tests::{
-    Authority, BlackHole, Client, Config, Edge, H2, H2Reply, Raw, Refused, Reply, Upstream, field, wait,
+    Authority, BlackHole, Client, Config, Edge, Frames, H2, H2Reply, Raw, Refused, Reply, Upstream, field,
+    wait,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -450,4 +452,37 @@ fn an_answer_that_comes_before_the_request_is_whole_reaches_the_client() {
     let answer = raw.response("POST");
 
     assert_eq!((answer.status, answer.text().as_str()), (403, "no need to go on"));
+}
+
+#[test]
+fn the_time_of_a_service_begins_when_it_has_the_whole_request() {
+    let upstream = Upstream::echo();
+    let edge = Edge::with(|c| {
+        c.service_with("api", &[&upstream], "timeout: { request: 400ms }").route("* /**", "api")
+    });
+    let mut raw = Raw::connect(edge.address());
+
+    raw.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    raw.drip(&[b"01", b"23", b"45", b"67", b"89"], Duration::from_millis(200));
+
+    assert_eq!(raw.response("POST").status, 200, "the upload took longer than the service may take");
+}
+
+#[test]
+fn an_http_2_body_that_stops_is_a_408() {
+    let upstream = Upstream::echo();
+    let edge = Edge::with(|c| {
+        c.listener("timeouts: { body: 300ms }").service("api", &upstream).route("* /**", "api")
+    });
+    let mut frames = Frames::connect(edge.address());
+
+    frames.send(&Frames::bytes(
+        kind::HEADERS,
+        flag::END_HEADERS,
+        1,
+        &Frames::block(&Frames::pseudo("POST", "/")),
+    ));
+
+    wait::eventually("an answer", || (edge.line_count() > 0).then_some(()));
+    assert_eq!(field(&edge.wait_for_lines(1)[0], "http.response.status_code"), 408);
 }
