@@ -1,6 +1,6 @@
 //! The request id: kept from trusted peers when it is harmless, made anew otherwise. Pure.
 
-use super::trace::hex;
+use super::trace::{hex, put};
 use http::HeaderValue;
 
 /// Longest id kept.
@@ -15,14 +15,15 @@ pub fn is_harmless(value: &HeaderValue) -> bool {
 
 /// A new id in the form of a UUID of version 4.
 pub fn generate(random: u128) -> HeaderValue {
-    let digits: [u8; 32] = hex(random);
     let mut text = *b"........-....-4...-a...-............";
-    // Where each run of dots begins, and which digits stand there.
-    for (at, from, to) in [(0, 0, 8), (9, 8, 12), (15, 12, 15), (20, 15, 18), (24, 18, 30)] {
-        if let (Some(place), Some(run)) = (text.get_mut(at..at + to - from), digits.get(from..to)) {
-            place.copy_from_slice(run);
-        }
-    }
+    put(&mut text, 0, &hex::<8>(random >> 96));
+    put(&mut text, 9, &hex::<4>(random >> 80));
+    // Three digits each: the first of four gives way to the version and the variant.
+    put(&mut text, 14, &hex::<4>(random >> 68));
+    put(&mut text, 19, &hex::<4>(random >> 56));
+    put(&mut text, 24, &hex::<12>(random >> 8));
+    put(&mut text, 14, b"4");
+    put(&mut text, 19, b"a");
     HeaderValue::from_bytes(&text).unwrap_or_else(|_never| HeaderValue::from_static("-"))
 }
 

@@ -147,20 +147,24 @@ const fn hex_value(digit: u8) -> u8 {
     }
 }
 
-/// The low `N` hex digits of `number`, lower case.
-pub fn hex<const N: usize>(mut number: u128) -> [u8; N] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// The low `N` hex digits of `number`, lower case; `N` is even.
+pub fn hex<const N: usize>(number: u128) -> [u8; N] {
     let mut text = [b'0'; N];
-    for pair in text.rchunks_mut(2) {
-        let byte = usize::from(number as u8);
-        let digits = [DIGITS.get(byte >> 4), DIGITS.get(byte & 0xf)];
-        pair.iter_mut().zip(digits).for_each(|(place, digit)| *place = digit.copied().unwrap_or(b'0'));
-        number >>= 8;
+    let (_, pairs) = text.as_rchunks_mut::<2>();
+    // Arithmetic instead of a table, so that the compiler can make many digits at once.
+    for (pair, byte) in pairs.iter_mut().rev().zip(number.to_le_bytes()) {
+        *pair = [hex_digit(byte >> 4), hex_digit(byte & 0xf)];
     }
     text
 }
 
-fn put(text: &mut [u8], at: usize, part: &[u8]) {
+const fn hex_digit(value: u8) -> u8 {
+    value + if value < 10 { b'0' } else { b'a' - 10 }
+}
+
+/// Writes `part` into `text`. Inlined, so that places known beforehand cost a store each.
+#[inline]
+pub(super) fn put(text: &mut [u8], at: usize, part: &[u8]) {
     if let Some(place) = text.get_mut(at..at + part.len()) {
         place.copy_from_slice(part);
     }
