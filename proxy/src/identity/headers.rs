@@ -41,8 +41,19 @@ const FOLDED_MAX: usize = 32;
 /// `X-Forwarded-*` and `Forwarded` are among them: what a trusted proxy said is read before they go.
 pub fn is_protected(name: &str) -> bool {
     // Quick way out for nearly every header of a usual request.
-    let Some(first) = name.bytes().next() else { return false };
-    if !matches!(first.to_ascii_lowercase(), b'x' | b'f' | b'p' | b'r' | b's' | b't' | b'w') {
+    let Some([first, second]) = name.as_bytes().first_chunk().map(|start| start.map(fold)) else {
+        return false;
+    };
+    let may_be = match first {
+        b'x' => second == b'-',
+        b'f' | b'w' => second == b'o',
+        b'p' => matches!(second, b'o' | b'r'),
+        b'r' => second == b'e',
+        b's' => second == b's',
+        b't' => matches!(second, b'r' | b'x'),
+        _ => false,
+    };
+    if !may_be {
         return false;
     }
     let mut folded = [0u8; FOLDED_MAX];
