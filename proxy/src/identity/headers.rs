@@ -102,6 +102,13 @@ mod tests {
     }
 
     #[test]
+    fn every_name_and_every_beginning_of_the_lists_is_protected() {
+        let begun = PREFIXES.iter().map(|prefix| format!("{prefix}x"));
+
+        assert!(NAMES.iter().map(ToString::to_string).chain(begun).all(|name| is_protected(&name)));
+    }
+
+    #[test]
     fn every_protected_name_fits_the_folding_buffer() {
         assert!(NAMES.iter().chain(PREFIXES).all(|name| name.len() <= FOLDED_MAX));
     }

@@ -137,7 +137,12 @@ impl AsyncWrite for Guarded {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+        let stream = Pin::new(&mut self.get_mut().stream);
+        match bufs {
+            // Usually a head alone.
+            [only] => stream.poll_write(cx, only),
+            _ => stream.poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
