@@ -28,7 +28,7 @@ pub enum Strictness {
     Refuse,
     /// Take it out and go on (meaningless for HTTP/1.0, refused at load).
     Drop,
-    /// Let it pass. Framing and identity names are refused all the same.
+    /// Let it pass. Framing names are refused and identity names deleted all the same.
     Keep,
 }
 
