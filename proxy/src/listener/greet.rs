@@ -1,4 +1,4 @@
-//! The first bytes of a connection: PROXY header, TLS handshake, which HTTP is spoken.
+//! The first bytes of a connection: the PROXY header, and which HTTP is spoken on a plain one.
 //!
 //! First bytes are peeked at, not read, so that nothing has to be put back.
 

@@ -5,7 +5,9 @@
 //! | its last byte                 | answered                              | back to the pool    |
 //! | the upstream breaking off     | upstream, `response_truncated`        | closed              |
 //! | the upstream falling silent   | upstream, `response_stalled`          | closed              |
+//! | either, after the request's body failed | the word of that failure    | closed              |
 //! | being dropped before its end  | downstream, `client_gone`             | closed              |
+//! | being dropped by the drain    | proxy, `drain_cut`                    | closed              |
 //!
 //! A body that breaks off ends with an error, so that the client sees a truncated answer and never a whole one.
 
