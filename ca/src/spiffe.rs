@@ -6,6 +6,8 @@
 //!
 //! Pure: it must not know certificates, files or the network.
 
+use crate::names::text_serde;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -104,6 +106,9 @@ impl fmt::Display for SpiffeId {
         out.write_str(&self.text)
     }
 }
+
+text_serde!(TrustDomain);
+text_serde!(SpiffeId);
 
 /// Why a text is not a SPIFFE ID or a trust domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -91,20 +91,101 @@ fn a_path_put_together_by_us_is_held_to_the_same_rules() {
     assert_eq!(SpiffeId::new(domain, &format!("/{}", "p".repeat(2048))), Err(Error::TooLong));
 }
 
+#[test]
+fn an_id_in_json_is_held_to_the_same_rules() {
+    let id: SpiffeId = "spiffe://shop.example/svc/order".parse().unwrap();
+
+    let json = serde_json::to_string(&id).unwrap();
+
+    assert_eq!(json, r#""spiffe://shop.example/svc/order""#);
+    assert_eq!(serde_json::from_str::<SpiffeId>(&json).unwrap(), id);
+    for wrong in [r#""spiffe://shop.example/svc/\u0000""#, r#""spiffe://Shop.example/a""#, "{}", "null"] {
+        assert!(serde_json::from_str::<SpiffeId>(wrong).is_err(), "{wrong}");
+    }
+    for wrong in [r#""spiffe://shop.example""#, r#""shop.example:443""#, r#""""#] {
+        assert!(serde_json::from_str::<TrustDomain>(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn no_byte_outside_the_alphabets_is_taken_anywhere() {
+    let (domain, path) = ("shop.example", "/svc/order");
+    for character in
+        (0..=0x7f_u8).map(char::from).chain(['\u{80}', 'ö', 'ſ', '\u{212a}', '\u{ff0f}', '\u{202e}', '😀'])
+    {
+        let in_path = character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
+        let in_domain = in_path && !character.is_ascii_uppercase();
+        for place in 0..=domain.len() {
+            let text = format!("{}{character}{}", &domain[..place], &domain[place..]);
+            assert_eq!(text.parse::<TrustDomain>().is_ok(), in_domain, "{text:?}");
+            // A slash ends the trust domain; one at its start or its end leaves something empty behind.
+            let slash = character == '/' && (1..domain.len()).contains(&place);
+            let id = format!("spiffe://{text}{path}").parse::<SpiffeId>();
+            assert_eq!(id.is_ok(), in_domain || slash, "{text:?}");
+        }
+        for place in 1..=path.len() {
+            let text = format!("spiffe://{domain}{}{character}{}", &path[..place], &path[place..]);
+            let slash = character == '/' && (2..path.len()).contains(&place) && !(4..=5).contains(&place);
+            assert_eq!(text.parse::<SpiffeId>().is_ok(), in_path || slash, "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn the_longest_trust_domain_leaves_room_for_a_path_up_to_the_limit() {
+    let domain = "d".repeat(255);
+    let id = |length: usize| format!("spiffe://{domain}/{}", "p".repeat(length - 265)).parse::<SpiffeId>();
+
+    assert_eq!(id(2048).map(|id| id.path().len()), Ok(2048 - 264));
+    assert_eq!(id(2049), Err(Error::TooLong));
+}
+
+fn segment() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9._-]{1,21}".prop_filter("a dot segment", |segment| !matches!(segment.as_str(), "." | ".."))
+}
+
 proptest! {
     #[test]
     fn a_sound_id_survives_the_round_trip(
         domain in "[a-z0-9._-]{1,255}",
-        segments in prop::collection::vec("[A-Za-z0-9_-][A-Za-z0-9._-]{0,20}", 0..8),
+        segments in prop::collection::vec(segment(), 0..8),
     ) {
         let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        let text = format!("spiffe://{domain}{path}");
 
-        let id = SpiffeId::new(domain.parse().unwrap(), &path).unwrap();
-        let again: SpiffeId = id.as_str().parse().unwrap();
+        let id: SpiffeId = text.parse().unwrap();
 
-        prop_assert_eq!(again.trust_domain().as_str(), &domain);
-        prop_assert_eq!(again.path(), &path);
-        prop_assert_eq!(again, id);
+        prop_assert_eq!(id.trust_domain().as_str(), &domain);
+        prop_assert_eq!(id.path(), &path);
+        prop_assert_eq!(id.to_string(), text);
+        prop_assert_eq!(SpiffeId::new(domain.parse().unwrap(), &path), Ok(id));
+    }
+
+    #[test]
+    fn a_sound_id_with_one_unsound_character_is_refused(
+        (domain, segments) in ("[a-z0-9._-]{1,40}", prop::collection::vec(segment(), 1..5)),
+        place in any::<prop::sample::Index>(),
+        character in any::<char>().prop_filter("sound", |c| {
+            !matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '-' | '_' | '/')
+        }),
+    ) {
+        let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        let mut text = format!("spiffe://{domain}{path}");
+        text.insert(place.index(text.len() + 1), character);
+
+        prop_assert!(text.parse::<SpiffeId>().is_err(), "{:?}", text);
+    }
+
+    #[test]
+    fn a_sound_id_with_a_bad_segment_anywhere_is_refused(
+        mut segments in prop::collection::vec(segment(), 0..5),
+        place in any::<prop::sample::Index>(),
+        bad in prop::sample::select(vec!["", ".", ".."]),
+    ) {
+        segments.insert(place.index(segments.len() + 1), bad.to_owned());
+        let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+
+        prop_assert!(format!("spiffe://shop.example{path}").parse::<SpiffeId>().is_err(), "{:?}", path);
     }
 
     /// Whatever is accepted needs no interpretation: no byte of it means anything to a URL parser or a file system.

@@ -11,7 +11,8 @@
 //! | [`Raw`]      | a connection to send anything on, byte for byte                                       |
 //! | [`Frames`]   | HTTP/2 frames one by one, also wrong ones                                             |
 //! | [`H2`]       | a sound HTTP/2 client                                                                 |
-//! | [`Authority`]| certificates                                                                          |
+//! | [`Authority`]| certificates of any kind, also wrong ones                                             |
+//! | [`Ca`]       | the real authority: its folder, its commands, its server                              |
 //! | [`Report`]   | collects what was wrong in the rows of a table, so that one run shows all of it       |
 
 pub mod wait;
@@ -19,10 +20,14 @@ pub mod report;
 pub mod message;
 pub mod transport;
 pub mod certs;
+mod output;
+pub mod ca;
+pub mod mutual_tls;
 pub mod upstream;
 pub mod edge;
 pub mod client;
 
+pub use ca::{Ca, CaServer, Ran};
 pub use certs::{Authority, Identity};
 pub use client::{Client, Frames, H2, H2Response, ProxyHeader, Raw, TlsClient};
 pub use edge::{Config, Edge, Metrics};

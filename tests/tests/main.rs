@@ -16,6 +16,7 @@ mod reload;
 mod drain;
 mod admin;
 mod commands;
+mod authority;
 mod architecture;
 mod gate_against_hyper;
 mod gates;

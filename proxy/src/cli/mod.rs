@@ -14,6 +14,7 @@ mod completions;
 mod decide;
 pub mod edge;
 pub mod explain;
+mod log;
 mod schema;
 pub mod test;
 
@@ -50,6 +51,7 @@ fn run(command: Command) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(args),
         Command::Test(args) => test::run(&args),
+        Command::Ca(args) => portcullis_ca::cli::run(&args, || drop(log::start_log())),
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
@@ -132,6 +134,8 @@ Example, in the configuration:
 
 Exit codes: 0 when all tests hold, 1 when one does not, 2 on a wrong command line.")]
     Test(TestArgs),
+    /// Run the certificate authority of the services, and use it.
+    Ca(portcullis_ca::cli::CaArgs),
     /// Print the JSON Schema of the configuration, for editors.
     #[command(after_help = "\
 Example:

@@ -14,7 +14,7 @@ use crate::control::watch::{self, Look, Settling};
 use crate::control::{Control, ControlError, load, views};
 use crate::drain;
 use crate::telemetry::metrics::{BuildInfo, Hub};
-use crate::{cli::edge::LogHandle, clock};
+use crate::{admin::LogLevel, clock};
 use std::future::{Future, pending};
 use std::path::Path;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 /// Runs the gateway until it has drained.
-pub async fn run(path: &Path, log: LogHandle) -> Result<(), ControlError> {
+pub async fn run(path: &Path, log: LogLevel) -> Result<(), ControlError> {
     let config = load(path)?;
     let hub = Hub::new(BuildInfo { version: env!("CARGO_PKG_VERSION"), rustc: "" }, clock::wall());
     let admin = config.admin.as_ref().map(|admin| AdminListener::bind(&admin.bind)).transpose()?;

@@ -5,14 +5,13 @@
 
 mod config;
 mod metrics;
-mod output;
 
 pub use config::Config;
 pub use metrics::Metrics;
 
 use crate::message::Response;
 use crate::{Client, program, wait};
-use output::Output;
+use crate::output::Output;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Output so far.
 #[derive(Debug, Clone)]
-pub(super) struct Output {
+pub(crate) struct Output {
     shared: Arc<(Mutex<State>, Condvar)>,
 }
 
@@ -22,7 +22,7 @@ struct State {
 
 impl Output {
     /// Starts to read both pipes of `child`.
-    pub(super) fn of(child: &mut Child) -> Self {
+    pub(crate) fn of(child: &mut Child) -> Self {
         let output = Self { shared: Arc::default() };
         output.read(child.stdout.take().expect("a pipe"), |state| &mut state.stdout);
         output.read(child.stderr.take().expect("a pipe"), |state| &mut state.stderr);
@@ -49,7 +49,7 @@ impl Output {
     ///
     /// # Panics
     /// When a line is not one JSON object.
-    pub(super) fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let read = |line: &String| match serde_json::from_str(line) {
             Ok(Value::Object(object)) => Value::Object(object),
             other => panic!("the access log has the line {line:?}: {other:?}"),
@@ -58,12 +58,12 @@ impl Output {
     }
 
     /// How many lines the access log has.
-    pub(super) fn line_count(&self) -> usize {
+    pub(crate) fn line_count(&self) -> usize {
         self.lock().stdout.len()
     }
 
     /// Waits until there are `count` lines.
-    pub(super) fn wait_for_lines(&self, count: usize) {
+    pub(crate) fn wait_for_lines(&self, count: usize) {
         let fewer = |state: &mut State| state.stdout.len() < count;
         let waited = self.shared.1.wait_timeout_while(self.lock(), wait::PATIENCE, fewer);
         let (state, result) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -71,18 +71,18 @@ impl Output {
     }
 
     /// All messages.
-    pub(super) fn messages(&self) -> Vec<String> {
+    pub(crate) fn messages(&self) -> Vec<String> {
         self.lock().stderr.clone()
     }
 
     /// Whether a message holds `part`.
-    pub(super) fn has_message(&self, part: &str) -> bool {
+    pub(crate) fn has_message(&self, part: &str) -> bool {
         // A message may end with the word itself.
         self.lock().stderr.iter().any(|line| format!("{line} ").contains(part))
     }
 
     /// `address=` of the first message about `which`.
-    pub(super) fn address(&self, which: &str) -> SocketAddr {
+    pub(crate) fn address(&self, which: &str) -> SocketAddr {
         let state = self.lock();
         let line = state.stderr.iter().find(|line| line.contains("listening") && line.contains(which));
         let line = line.unwrap_or_else(|| panic!("no message about {which:?} in {:#?}", state.stderr));
@@ -91,13 +91,13 @@ impl Output {
     }
 
     /// Waits until both pipes have ended.
-    pub(super) fn wait_for_end(&self) {
+    pub(crate) fn wait_for_end(&self) {
         let waited = self.shared.1.wait_timeout_while(self.lock(), wait::PATIENCE, |state| state.ended < 2);
         drop(waited);
     }
 
     /// Prints everything, for a failing test.
-    pub(super) fn print(&self) {
+    pub(crate) fn print(&self) {
         let state = self.lock();
         eprintln!("--- access log of the edge ({} lines, the last 40)", state.stdout.len());
         state.stdout.iter().skip(state.stdout.len().saturating_sub(40)).for_each(|line| eprintln!("{line}"));

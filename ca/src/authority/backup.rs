@@ -1,0 +1,92 @@
+//! Backups of the whole folder, made while the server runs, and putting one back.
+//!
+//! A backup is a folder with the same files. Keys go in as they are: encrypted when they are encrypted.
+//!
+//! A store that is put back is older than the world: tokens spent since then look fresh, and members hold newer
+//! certificates and sequences than it knows. So fresh tokens are deleted, the sequence jumps, and certificates from
+//! before the moment of restoring are renewed although the ledger does not know them.
+
+use super::init::make_folder;
+use super::{Authority, AuthorityError, Dir, audit, operator};
+use crate::audit::{Event, What};
+use crate::store::{Settings, Sqlite};
+use crate::time::Timestamp;
+use std::path::Path;
+
+/// More sequences than go by between a backup and its use.
+const JUMP: u64 = 1_000_000;
+
+impl Authority {
+    /// Writes a copy of everything to the new folder `to`.
+    ///
+    /// # Errors
+    /// When `to` is there and not empty, or a file cannot be read or written.
+    pub fn backup(&self, to: &Path, now: Timestamp) -> Result<(), AuthorityError> {
+        if std::fs::read_dir(to).is_ok_and(|mut files| files.next().is_some()) {
+            return Err(AuthorityError::NotEmpty(to.to_owned()));
+        }
+        self.flush_audit()?;
+        let copy = Dir::new(to);
+        make_folder(&copy.keys())?;
+        Sqlite::open(&self.dir.database())?.backup(&copy.database())?;
+        // After the store: a key is written before its record, so each record in the copy finds its key.
+        copy_files(&self.dir, &copy)?;
+        let details = Some(to.display().to_string());
+        self.note(&Event { details, ..Event::new(What::BackupMade, now, operator()) })?;
+        self.flush_audit()
+    }
+
+    /// Puts the backup in the folder `from` to the folder `to`, which must be empty or absent.
+    ///
+    /// # Errors
+    /// When `from` holds no sound backup, or `to` holds something.
+    pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<Settings, AuthorityError> {
+        let (source, dir) = (Dir::new(from), Dir::new(to));
+        if !source.database().exists() {
+            return Err(AuthorityError::NotInitialised(from.to_owned()));
+        }
+        if std::fs::read_dir(to).is_ok_and(|mut files| files.next().is_some()) {
+            return Err(AuthorityError::NotEmpty(to.to_owned()));
+        }
+        make_folder(&dir.keys())?;
+        copy_files(&source, &dir)?;
+        // Last: a folder without a store is no authority, so a crash before leaves none.
+        Sqlite::restore(&source.database(), &dir.database())?;
+        let authority = Self::open_without_keys(to, None)?;
+        let settings = authority.after_restore(now)?;
+        authority.flush_audit()?;
+        Ok(settings)
+    }
+
+    fn after_restore(&self, now: Timestamp) -> Result<Settings, AuthorityError> {
+        let write = self.store.write()?;
+        let settings = write.settings()?;
+        let sequence = settings.sequence + JUMP;
+        let settings = Settings { sequence, restored: Some(now), ..settings };
+        write.put_settings(&settings)?;
+        write.drop_fresh_tokens()?;
+        audit(&*write, &Event { sequence: Some(sequence), ..Event::new(What::Restored, now, operator()) })?;
+        write.commit()?;
+        Ok(settings)
+    }
+}
+
+/// Copies the audit file and the keys that are not in `to` yet.
+fn copy_files(from: &Dir, to: &Dir) -> Result<(), AuthorityError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        |source| AuthorityError::Io { path, source }
+    };
+    for key in std::fs::read_dir(from.keys()).map_err(io(&from.keys()))? {
+        let key = key.map_err(io(&from.keys()))?;
+        let target = to.keys().join(key.file_name());
+        if !target.exists() {
+            // Keeps the mode, 0600.
+            std::fs::copy(key.path(), &target).map_err(io(&key.path()))?;
+        }
+    }
+    if from.audit().exists() && !to.audit().exists() {
+        std::fs::copy(from.audit(), to.audit()).map_err(io(&from.audit()))?;
+    }
+    Ok(())
+}

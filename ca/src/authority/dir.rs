@@ -1,0 +1,49 @@
+//! The folder an authority lives in.
+//!
+//! | file | what |
+//! |--|--|
+//! | `ca.db` | entries, tokens, ledger, deny-list, rotation |
+//! | `audit.jsonl` | what was done, by whom |
+//! | `keys/root-N.key` | may be moved to a safe place: only `intermediate rotate` and `crl` need it |
+//! | `keys/intermediate-N.key` | signs |
+//!
+//! Decides names only; who reads the files says what must hold of them.
+
+use crate::names::AuthorityId;
+use std::path::{Path, PathBuf};
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct Dir(PathBuf);
+
+impl Dir {
+    /// The folder at `path`, which need not be there.
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The store.
+    pub fn database(&self) -> PathBuf {
+        self.0.join("ca.db")
+    }
+
+    /// The audit file.
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit.jsonl")
+    }
+
+    /// The folder of the keys.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+
+    /// The key of a root or intermediate.
+    pub fn key(&self, id: &AuthorityId) -> PathBuf {
+        self.keys().join(format!("{id}.key"))
+    }
+}

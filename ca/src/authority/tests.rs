@@ -1,0 +1,295 @@
+//! The verbs of the authority together with its real store, keys and audit file.
+
+use super::*;
+use crate::certificate;
+use crate::deny::DenyList;
+use crate::entry::Grants;
+use crate::rotation::Refused;
+use crate::spiffe::SpiffeId;
+use crate::store::Filter;
+use crate::token::JoinToken;
+use crate::verify::{Side, verify};
+use tempfile::TempDir;
+
+const START: Timestamp = Timestamp(1_790_000_000);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+struct Given {
+    folder: TempDir,
+    authority: Authority,
+}
+
+fn id(path: &str) -> SpiffeId {
+    format!("spiffe://shop.example{path}").parse().expect("an ID")
+}
+
+/// An authority with the entry `/svc/order`.
+fn given() -> Given {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("ca");
+    let init = Init {
+        trust_domain: "shop.example".parse().expect("a trust domain"),
+        urls: vec!["https://127.0.0.1:8443".into()],
+        ttl_default: 24 * HOUR,
+        root_life: Duration::from_secs(5 * 365 * 86_400),
+        password: None,
+        now: START,
+    };
+    Authority::init(&dir, &init).expect("an authority");
+    let authority = Authority::open(&dir, None).expect("it opens");
+    register(&authority, "/svc/order");
+    Given { folder, authority }
+}
+
+fn register(authority: &Authority, path: &str) {
+    let new = NewEntry {
+        id: id(path),
+        dns: Vec::new(),
+        ttl_max: 24 * HOUR,
+        grants: Grants::default(),
+        replace: false,
+    };
+    authority.create_entry(new, START).expect("an entry");
+}
+
+fn token(authority: &Authority, path: &str, now: Timestamp) -> JoinToken {
+    let new = NewToken { entry: id(path), ttl: Duration::from_secs(600), urls: Vec::new() };
+    authority.create_token(&new, now).expect("a token").0
+}
+
+fn join(authority: &Authority, token: &JoinToken, key: &Key, now: Timestamp) -> Result<Granted, Refusal> {
+    let csr = key.request().expect("a request");
+    let caller = Caller::default();
+    authority.bootstrap(BootstrapAsk { token: &token.reveal(), csr: &csr, ttl: None, caller: &caller, now })
+}
+
+fn renew(authority: &Authority, before: &Granted, now: Timestamp) -> Result<Granted, Refusal> {
+    let csr = Key::generate().and_then(|key| key.request()).expect("a request");
+    authority.renew(RenewAsk { peer: &before.chain[0], csr: &csr, ttl: None, caller: &Caller::default(), now })
+}
+
+fn sound(granted: &Granted, trust: &Trust, now: Timestamp) -> bool {
+    let chain: Vec<&[u8]> = granted.chain.iter().map(Vec::as_slice).collect();
+    let denied = DenyList::new(trust.denied.clone());
+    [Side::Client, Side::Server].iter().all(|side| verify(&chain, &trust.bundle, &denied, *side, now).is_ok())
+}
+
+fn acknowledge(authority: &Authority, granted: &Granted, sequence: u64, now: Timestamp) {
+    let svid = certificate::svid(&granted.chain[0]).expect("an SVID");
+    authority.acknowledge(&svid, sequence, now).expect("acknowledged");
+}
+
+#[test]
+fn a_token_brings_a_certificate_that_verifies_and_the_same_one_again_for_the_same_key() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    let key = Key::generate().expect("a key");
+
+    let first = join(&authority, &token, &key, START).expect("granted");
+    let again = join(&authority, &token, &key, START).expect("granted again");
+    let other = join(&authority, &token, &Key::generate().expect("a key"), START);
+
+    assert!(sound(&first, &first.trust, START));
+    assert_eq!(first.chain, again.chain);
+    assert!(matches!(other, Err(Refusal::TokenSpent(START))), "{other:?}");
+    assert_eq!(authority.ledger(&Filter::default()).expect("a ledger").len(), 1);
+}
+
+#[test]
+fn an_expired_token_and_one_of_a_deleted_entry_are_worth_nothing() {
+    let Given { authority, folder: _folder } = given();
+    let (late, orphan) = (token(&authority, "/svc/order", START), token(&authority, "/svc/order", START));
+    let key = Key::generate().expect("a key");
+
+    let expired = join(&authority, &late, &key, START.after(Duration::from_secs(600)));
+    authority.delete_entry(&id("/svc/order"), START).expect("deleted");
+    let orphaned = join(&authority, &orphan, &key, START);
+
+    assert!(matches!(expired, Err(Refusal::TokenExpired(_))), "{expired:?}");
+    assert!(matches!(orphaned, Err(Refusal::UnknownToken)), "{orphaned:?}");
+}
+
+#[test]
+fn a_renewal_stays_one_instance_and_keeps_what_it_acknowledged() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    let first = join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+    acknowledge(&authority, &first, 1, START);
+
+    let second = renew(&authority, &first, START.after(HOUR)).expect("granted");
+
+    assert_eq!(second.instance, first.instance);
+    let live = authority.live_instances(START.after(HOUR)).expect("instances");
+    assert_eq!(live.iter().map(|instance| instance.acknowledged).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn an_acknowledgement_of_what_never_was_is_refused() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    let granted = join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+    let svid = certificate::svid(&granted.chain[0]).expect("an SVID");
+
+    let future = authority.acknowledge(&svid, 99, START);
+
+    assert!(matches!(future, Err(AuthorityError::UnknownSequence { said: 99, known: 1 })), "{future:?}");
+}
+
+#[test]
+fn one_key_has_one_name() {
+    let Given { authority, folder: _folder } = given();
+    register(&authority, "/svc/payment");
+    let key = Key::generate().expect("a key");
+    join(&authority, &token(&authority, "/svc/order", START), &key, START).expect("granted");
+
+    let taken = join(&authority, &token(&authority, "/svc/payment", START), &key, START);
+
+    assert!(matches!(taken, Err(Refusal::KeyTaken(holder)) if holder == id("/svc/order")));
+}
+
+#[test]
+fn who_is_revoked_is_not_renewed_and_may_join_again_after_before() {
+    let Given { authority, folder: _folder } = given();
+    let first = token(&authority, "/svc/order", START);
+    let granted = join(&authority, &first, &Key::generate().expect("a key"), START).expect("granted");
+
+    let (_, hit) = authority
+        .revoke(&Revoke::IssuedBefore { id: id("/svc/order"), moment: START }, "lost", START)
+        .expect("revoked");
+    let renewed = renew(&authority, &granted, START);
+    let again = join(&authority, &token(&authority, "/svc/order", START), &Key::generate().expect("a key"), START);
+
+    assert_eq!(hit, 1);
+    assert!(matches!(renewed, Err(Refusal::Denied(_))), "{renewed:?}");
+    let again = again.expect("granted");
+    let trust = authority.trust().expect("trust");
+    assert!(!sound(&granted, &trust, START));
+    assert!(sound(&again, &trust, START));
+    assert_eq!(trust.bundle.sequence, 2);
+}
+
+#[test]
+fn a_whole_rotation_keeps_everybody_verifiable_and_refuses_to_hurry() {
+    let Given { authority, folder: _folder } = given();
+    let early = token(&authority, "/svc/order", START);
+    let granted = join(&authority, &early, &Key::generate().expect("a key"), START).expect("granted");
+
+    let prepared = authority.prepare_root(5 * 365 * 24 * HOUR, START).expect("prepared");
+    let hurried = authority.activate_root(false, START);
+    acknowledge(&authority, &granted, prepared.sequence, START);
+    authority.activate_root(false, START).expect("activated");
+    let renewed = renew(&authority, &granted, START).expect("granted");
+    let held = authority.retire_root(false, START);
+    let later = START.after(25 * HOUR);
+    authority.retire_root(false, later).expect("retired");
+
+    for refused in [hurried, held] {
+        assert!(matches!(refused, Err(AuthorityError::Rotation(Refused::Laggards(_)))), "{refused:?}");
+    }
+    let trust = authority.trust().expect("trust");
+    assert_eq!(trust.bundle.roots.len(), 1);
+    assert!(sound(&renewed, &trust, START), "signed under the new root");
+    assert!(!sound(&granted, &trust, START), "signed under the old one");
+}
+
+/// What a thief of the signing key makes.
+fn forged(authority: &Authority, now: Timestamp) -> Granted {
+    let settings = authority.settings().expect("settings");
+    let read = authority.store.read().expect("a store");
+    let signer = authority.signer(&*read, &settings).expect("a signer");
+    let key = Key::generate().expect("a key");
+    let grant = crate::policy::Grant {
+        id: id("/svc/order"),
+        dns: Vec::new(),
+        not_before: now,
+        not_after: now.after(HOUR),
+    };
+    let serial = crate::names::Serial::from_random([7; 16]);
+    let leaf = signer.issuer.leaf(&grant, key.public(), serial).expect("a certificate");
+    let trust = authority.trust().expect("trust");
+    Granted { chain: vec![leaf], renew_after: now, trust, instance: InstanceId::from_random([0; 8]) }
+}
+
+#[test]
+fn a_fresh_token_that_names_the_old_root_alone_is_in_the_way() {
+    let Given { authority, folder: _folder } = given();
+    let _unused = token(&authority, "/svc/order", START);
+    authority.prepare_root(5 * 365 * 24 * HOUR, START).expect("prepared");
+
+    let now = authority.activate_root(false, START);
+    let later = authority.activate_root(false, START.after(Duration::from_secs(600)));
+
+    assert!(matches!(now, Err(AuthorityError::Rotation(Refused::Laggards(_)))), "{now:?}");
+    later.expect("the token has expired");
+}
+
+#[test]
+fn an_intermediate_that_is_due_is_replaced_by_itself_when_the_root_key_is_here() {
+    let Given { authority, folder: _folder } = given();
+    let half = START.after(16 * 24 * HOUR);
+
+    let fresh = authority.maintain(START).expect("maintained");
+    let due = authority.maintain(half).expect("maintained");
+    std::fs::remove_file(authority.dir().key(&AuthorityId::root(1))).expect("taken away");
+    let away = authority.maintain(half.after(16 * 24 * HOUR)).expect("maintained");
+
+    assert_eq!(fresh.rotated, None);
+    assert_eq!(due.rotated, Some(AuthorityId::intermediate(2)));
+    assert!(away.needs_root_key);
+    let (chain, _) = authority.server_identity(half).expect("an identity");
+    assert_eq!(chain.len(), 3);
+}
+
+#[test]
+fn a_certificate_from_after_the_backup_is_renewed_after_a_restore_and_a_forged_later_one_is_not() {
+    let Given { authority, folder } = given();
+    let copy = folder.path().join("copy");
+    let unused = token(&authority, "/svc/order", START);
+    authority.backup(&copy, START).expect("a backup");
+    let used = token(&authority, "/svc/order", START);
+    let granted = join(&authority, &used, &Key::generate().expect("a key"), START).expect("granted");
+    let restored = START.after(HOUR);
+    let back = folder.path().join("back");
+
+    Authority::restore(&copy, &back, restored).expect("restored");
+
+    let authority = Authority::open(&back, None).expect("it opens");
+    renew(&authority, &granted, restored).expect("granted");
+    let refused = join(&authority, &unused, &Key::generate().expect("a key"), START);
+    assert!(matches!(refused, Err(Refusal::UnknownToken)), "{refused:?}");
+    assert!(authority.settings().expect("settings").sequence > 1_000_000);
+    let forged = forged(&authority, restored.after(HOUR));
+    let refused = renew(&authority, &forged, restored.after(HOUR));
+    assert!(matches!(refused, Err(Refusal::NotInLedger(_))), "{refused:?}");
+}
+
+#[test]
+fn check_counts_what_an_outage_is_survived_for() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+
+    let health = authority.health(START.after(HOUR)).expect("health");
+
+    let first = health.first_to_expire.expect("a certificate");
+    assert_eq!((first.id, first.seconds), (id("/svc/order"), 23 * 3_600));
+    assert_eq!((health.live, health.behind), (1, 1));
+    assert_eq!(health.problems, []);
+}
+
+#[test]
+fn nothing_is_made_where_something_is() {
+    let Given { folder, .. } = given();
+    let again = Init {
+        trust_domain: "shop.example".parse().expect("a trust domain"),
+        urls: Vec::new(),
+        ttl_default: HOUR,
+        root_life: Duration::from_secs(365 * 86_400),
+        password: None,
+        now: START,
+    };
+
+    let refused = Authority::init(&folder.path().join("ca"), &again);
+
+    assert!(matches!(refused, Err(AuthorityError::AlreadyInitialised(_))), "{refused:?}");
+}
