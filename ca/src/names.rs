@@ -126,7 +126,8 @@ fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits: Option<Vec<u8>> =
         text.bytes().filter(|b| *b != b':').map(|b| char::from(b).to_digit(16)?.try_into().ok()).collect();
     let digits = digits.filter(|digits| digits.len() == 2 * N)?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |sum, d| sum << 4 | d)).collect();
+    let bytes: Vec<u8> =
+        digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |sum, d| sum << 4 | d)).collect();
     bytes.try_into().ok()
 }
 

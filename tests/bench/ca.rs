@@ -39,7 +39,8 @@ fn issuer(now: Timestamp) -> Issuer {
     let domain = "shop.example".parse().expect("a trust domain");
     let validity = Validity { not_before: now.before(DAY), not_after: now.after(30 * DAY) };
     let key = Key::generate().expect("a key");
-    let root = self_signed_root((&domain, &AuthorityId::root(1)), validity, Serial::from_random(random()), &key);
+    let root =
+        self_signed_root((&domain, &AuthorityId::root(1)), validity, Serial::from_random(random()), &key);
     Issuer::new(root.expect("a root"), key).expect("an issuer")
 }
 
@@ -103,7 +104,9 @@ fn fill(ca: &Ca) {
         };
         write.add_issued(&issued).expect("added");
         let Issued { instance, id, serial, not_after, .. } = issued;
-        write.put_instance(&Instance { instance, id, acknowledged: 1, seen: now, serial, not_after }).expect("put");
+        write
+            .put_instance(&Instance { instance, id, acknowledged: 1, seen: now, serial, not_after })
+            .expect("put");
     }
     write.commit().expect("committed");
 }
@@ -115,7 +118,9 @@ fn resident(process: u32) -> f64 {
 }
 
 fn listing(ca: &Ca) {
-    for words in [["list", "--limit", "100000"].as_slice(), &["list", "--limit", "100000", "--json"], &["check"]] {
+    for words in
+        [["list", "--limit", "100000"].as_slice(), &["list", "--limit", "100000", "--json"], &["check"]]
+    {
         let times = (0..3).map(|_| {
             let begin = wait::now();
             ca.run(words).ok();
@@ -164,6 +169,11 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
     let times = runtime.expect("a runtime").block_on(joining(&ca, tokens));
     let at = |share: usize| times[(times.len() - 1) * share / 100];
-    println!("a join at {A_SECOND}/s, everything: median {:.1?}, p99 {:.1?}, most {:.1?}", at(50), at(99), at(100));
+    println!(
+        "a join at {A_SECOND}/s, everything: median {:.1?}, p99 {:.1?}, most {:.1?}",
+        at(50),
+        at(99),
+        at(100)
+    );
     println!("resident afterwards: {:.1} MiB", resident(server.id()));
 }

@@ -11,7 +11,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, version};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, version,
+};
 use std::sync::Arc;
 
 /// What a member of a mesh does with the certificate of another one.
@@ -22,7 +24,12 @@ struct Peer {
 }
 
 impl Peer {
-    fn verified(&self, side: Side, leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>]) -> Result<Svid, rustls::Error> {
+    fn verified(
+        &self,
+        side: Side,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+    ) -> Result<Svid, rustls::Error> {
         let chain: Vec<&[u8]> = std::iter::once(leaf).chain(rest).map(AsRef::as_ref).collect();
         let denied = DenyList::new(self.own.trust.denied.clone());
         let verified = verify(&chain, &self.own.trust.bundle, &denied, side, clock::wall());
@@ -107,7 +114,8 @@ fn parts(own: &Arc<Identity>) -> (Arc<Peer>, Vec<CertificateDer<'static>>, Priva
 /// The side that accepts.
 pub fn accepting(own: &Arc<Identity>) -> Arc<ServerConfig> {
     let (peer, chain, key) = parts(own);
-    let versions = ServerConfig::builder_with_provider(Arc::clone(&peer.provider)).with_protocol_versions(&[&version::TLS13]);
+    let versions = ServerConfig::builder_with_provider(Arc::clone(&peer.provider))
+        .with_protocol_versions(&[&version::TLS13]);
     let config = versions.expect("TLS 1.3").with_client_cert_verifier(peer).with_single_cert(chain, key);
     Arc::new(config.expect("a certificate and its key"))
 }
@@ -115,7 +123,8 @@ pub fn accepting(own: &Arc<Identity>) -> Arc<ServerConfig> {
 /// The side that connects.
 pub fn connecting(own: &Arc<Identity>) -> Arc<ClientConfig> {
     let (peer, chain, key) = parts(own);
-    let versions = ClientConfig::builder_with_provider(Arc::clone(&peer.provider)).with_protocol_versions(&[&version::TLS13]);
+    let versions = ClientConfig::builder_with_provider(Arc::clone(&peer.provider))
+        .with_protocol_versions(&[&version::TLS13]);
     let dangerous = versions.expect("TLS 1.3").dangerous().with_custom_certificate_verifier(peer);
     let mut config = dangerous.with_client_auth_cert(chain, key).expect("a certificate and its key");
     // Each connection is a full handshake, so that each one verifies.

@@ -4,7 +4,7 @@ use super::{Authority, AuthorityError, audit, bump, operator, random};
 use crate::audit::{Event, What};
 use crate::certificate::Svid;
 use crate::entry::{Entry, Grants, Token};
-use crate::names::{Fingerprint, InstanceId};
+use crate::names::{Fingerprint, InstanceId, Serial};
 use crate::policy;
 use crate::spiffe::SpiffeId;
 use crate::store::{Filter, Instance, Issued, Settings};
@@ -73,7 +73,10 @@ impl Authority {
         if before.as_ref().is_some_and(|before| before.grants.assert) != entry.grants.assert {
             let asserters = write.entries()?.iter().filter(|entry| entry.grants.assert).count();
             if asserters > MAX_ASSERTERS {
-                return Err(AuthorityError::TooMany { what: "entries with the grant assert", most: MAX_ASSERTERS });
+                return Err(AuthorityError::TooMany {
+                    what: "entries with the grant assert",
+                    most: MAX_ASSERTERS,
+                });
             }
             bump(&*write)?;
         }
@@ -119,9 +122,17 @@ impl Authority {
     ///
     /// # Errors
     /// When there is no such entry, or `ttl` is not from 1 min to 24 h.
-    pub fn create_token(&self, new: &NewToken, now: Timestamp) -> Result<(JoinToken, Timestamp), AuthorityError> {
+    pub fn create_token(
+        &self,
+        new: &NewToken,
+        now: Timestamp,
+    ) -> Result<(JoinToken, Timestamp), AuthorityError> {
         if !(Duration::from_secs(60)..=Duration::from_secs(86_400)).contains(&new.ttl) {
-            return Err(AuthorityError::OutOfBounds { what: "the life of a token", least: "1m", most: "24h" });
+            return Err(AuthorityError::OutOfBounds {
+                what: "the life of a token",
+                least: "1m",
+                most: "24h",
+            });
         }
         urls_sound(&new.urls)?;
         let write = self.store.write()?;
@@ -133,12 +144,22 @@ impl Authority {
         let token = JoinToken::new(urls, settings.trust_domain, roots.clone(), random()?);
         let expires = now.after(new.ttl);
         let hash = token.hash();
-        write.add_token(&Token { hash, entry: entry.id.clone(), roots, created: now, expires, spent: None })?;
-        audit(&*write, &Event {
-            spiffe_id: Some(entry.id),
-            not_after: Some(expires),
-            ..Event::new(What::TokenCreated, now, operator())
+        write.add_token(&Token {
+            hash,
+            entry: entry.id.clone(),
+            roots,
+            created: now,
+            expires,
+            spent: None,
         })?;
+        audit(
+            &*write,
+            &Event {
+                spiffe_id: Some(entry.id),
+                not_after: Some(expires),
+                ..Event::new(What::TokenCreated, now, operator())
+            },
+        )?;
         write.commit()?;
         Ok((token, expires))
     }
@@ -157,6 +178,14 @@ impl Authority {
     /// When the store cannot be read.
     pub fn live_instances(&self, now: Timestamp) -> Result<Vec<Instance>, AuthorityError> {
         Ok(self.store.read()?.live_instances(now)?)
+    }
+
+    /// Who holds a certificate; `None`: the ledger does not know it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn instance_of(&self, serial: &Serial) -> Result<Option<InstanceId>, AuthorityError> {
+        Ok(self.store.read()?.issued(serial)?.map(|issued| issued.instance))
     }
 
     /// A workload says which sequence it has stored.

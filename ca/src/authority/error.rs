@@ -64,7 +64,7 @@ pub enum AuthorityError {
     #[error("there is an entry {0} already; --replace changes it")]
     EntryExists(SpiffeId),
     /// There is no such entry.
-    #[error("there is no entry {0}; make one with `portcullis ca entry create {0}`")]
+    #[error("there is no entry {id}; make one with `portcullis ca entry create {short}`", id = .0, short = .0.path().trim_start_matches('/'))]
     NoEntry(SpiffeId),
     /// There is no such instance.
     #[error("there is no instance {0}; `portcullis ca bundle status` lists them")]
@@ -108,7 +108,9 @@ pub enum AuthorityError {
         path: PathBuf,
     },
     /// A root that can sign no more intermediates.
-    #[error("{root} expires at {not_after}, too soon for a new intermediate: rotate the root (`portcullis ca root prepare`)")]
+    #[error(
+        "{root} expires at {not_after}, too soon for a new intermediate: rotate the root (`portcullis ca root prepare`)"
+    )]
     RootExpires {
         /// Which root.
         root: AuthorityId,
@@ -167,7 +169,9 @@ pub enum Refusal {
     #[error("{0} is revoked")]
     Denied(SpiffeId),
     /// Signed by us, it seems, but the ledger does not know it.
-    #[error("certificate {0} is not in the ledger: if nobody restored a backup, the signing key may be stolen")]
+    #[error(
+        "certificate {0} is not in the ledger: if nobody restored a backup, the signing key may be stolen"
+    )]
     NotInLedger(Serial),
     /// The key is somebody else's.
     #[error("the public key is in use by {0}: make a new key for each workload")]

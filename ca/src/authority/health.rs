@@ -12,6 +12,7 @@ use crate::spiffe::SpiffeId;
 use crate::store::{AuthorityRecord, Instance};
 use crate::time::{Timestamp, human};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A root that lives less than this is a problem: rotating it takes a while.
@@ -99,7 +100,10 @@ impl Authority {
     pub fn health(&self, now: Timestamp) -> Result<Health, AuthorityError> {
         let settings = self.settings()?;
         let authorities = self.authorities()?;
-        let live = self.live_instances(now)?;
+        let mut live = self.live_instances(now)?;
+        let good: HashSet<_> =
+            self.good_certificates(now)?.into_iter().map(|issued| issued.instance).collect();
+        live.retain(|instance| good.contains(&instance.instance));
         let believed = settings.phase.believed();
         let mut roots = Vec::new();
         for id in &believed {
@@ -142,7 +146,8 @@ impl Authority {
             problems.push(Problem {
                 serious: true,
                 what: format!("the key that signs cannot be used: {error}"),
-                help: "put it right, or bring the root's key and run `portcullis ca intermediate rotate`".into(),
+                help: "put it right, or bring the root's key and run `portcullis ca intermediate rotate`"
+                    .into(),
             });
         }
     }
@@ -152,10 +157,13 @@ impl Authority {
         let longest = self.longest_leaf();
         let due = intermediate_due(intermediate.not_before, intermediate.not_after, longest, now);
         let left = human(intermediate.not_after.since(now));
-        let rotate = "run `portcullis ca intermediate rotate`; `serve` does it by itself when the root's key is here";
+        let rotate =
+            "run `portcullis ca intermediate rotate`; `serve` does it by itself when the root's key is here";
         match due {
             Due::No { .. } => {}
-            Due::Soon => health.problems.push(problem(false, format!("{} lives {left} more", intermediate.id), rotate)),
+            Due::Soon => {
+                health.problems.push(problem(false, format!("{} lives {left} more", intermediate.id), rotate))
+            }
             Due::Now => health.problems.push(problem(
                 true,
                 format!("{} lives {left} more: certificates will be cut short", intermediate.id),
@@ -166,14 +174,22 @@ impl Authority {
             let left = root.expires.since(now);
             if left < ROOT_NOTICE {
                 let what = format!("{} expires in {}", root.id, human(left));
-                health.problems.push(problem(true, what, "rotate the root: run `portcullis ca root prepare`"));
+                health.problems.push(problem(
+                    true,
+                    what,
+                    "rotate the root: run `portcullis ca root prepare`",
+                ));
             }
         }
         if let Some(first) = &health.first_to_expire
             && first.seconds < 600
             && health.live > 0
         {
-            let what = format!("a certificate of {} expires in {}", first.id, human(Duration::from_secs(first.seconds)));
+            let what = format!(
+                "a certificate of {} expires in {}",
+                first.id,
+                human(Duration::from_secs(first.seconds))
+            );
             let help = "usual for lives of minutes; else see why it does not renew: is `portcullis ca serve` running?";
             health.problems.push(problem(false, what, help));
         }

@@ -65,8 +65,11 @@ impl Authority {
     /// When there is one already, or the folder cannot be written.
     pub fn init(dir: &Path, init: &Init) -> Result<Summary, AuthorityError> {
         check(init)?;
-        if std::fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some()) {
+        if super::Dir::new(dir).database().exists() {
             return Err(AuthorityError::AlreadyInitialised(dir.to_owned()));
+        }
+        if std::fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some()) {
+            return Err(AuthorityError::NotEmpty(dir.to_owned()));
         }
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -104,10 +107,12 @@ fn check(init: &Init) -> Result<(), AuthorityError> {
 
 /// A folder next to `dir`, on the same file system.
 fn beside(dir: &Path) -> Result<PathBuf, AuthorityError> {
-    let dir = std::path::absolute(dir).map_err(|source| AuthorityError::Io { path: dir.to_owned(), source })?;
+    let dir =
+        std::path::absolute(dir).map_err(|source| AuthorityError::Io { path: dir.to_owned(), source })?;
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let parent = dir.parent().unwrap_or(&dir);
-    std::fs::create_dir_all(parent).map_err(|source| AuthorityError::Io { path: parent.to_owned(), source })?;
+    std::fs::create_dir_all(parent)
+        .map_err(|source| AuthorityError::Io { path: parent.to_owned(), source })?;
     Ok(parent.join(format!(".{name}.{}", crate::names::to_hex(&random::<4>()?))))
 }
 
@@ -141,7 +146,10 @@ fn fill(path: &Path, init: &Init) -> Result<Summary, AuthorityError> {
     })?;
     write.add_authority(&root)?;
     write.add_authority(&intermediate)?;
-    audit(&*write, &Event { root: Some(root.id.clone()), ..Event::new(What::CaInitialised, init.now, operator()) })?;
+    audit(
+        &*write,
+        &Event { root: Some(root.id.clone()), ..Event::new(What::CaInitialised, init.now, operator()) },
+    )?;
     write.commit()?;
     Ok(Summary {
         fingerprint: Fingerprint::of(&root.der),
@@ -163,7 +171,13 @@ pub(super) fn new_root(
     let id = AuthorityId::root(number);
     let validity = Validity { not_before: now.before(BACKDATE), not_after: now.after(life) };
     let der = issuer::self_signed_root((trust_domain, &id), validity, Serial::from_random(random()?), key)?;
-    Ok(AuthorityRecord { id, root: None, der, not_before: validity.not_before, not_after: validity.not_after })
+    Ok(AuthorityRecord {
+        id,
+        root: None,
+        der,
+        not_before: validity.not_before,
+        not_after: validity.not_after,
+    })
 }
 
 /// The `number`-th intermediate with its key; never outlives its root.

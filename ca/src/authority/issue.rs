@@ -2,7 +2,9 @@
 //!
 //! Each is one transaction. A refusal changes nothing and is noted by itself.
 
-use super::{Authority, AuthorityError, Granted, OWN_PATH, Refusal, Signer, TrustView, audit, operator, random};
+use super::{
+    Authority, AuthorityError, Granted, OWN_PATH, Refusal, Signer, TrustView, audit, operator, random,
+};
 use crate::audit::{Caller, Event, What};
 use crate::certificate::{self, Svid};
 use crate::csr::{self, Csr};
@@ -109,8 +111,14 @@ impl Authority {
             return self.again(&*write, spent, &csr);
         }
         let entry = write.entry(&token.entry)?.ok_or_else(|| Refusal::NoEntry(token.entry.clone()))?;
-        let order =
-            Order { entry: &entry, csr: &csr, ttl: ask.ttl, how: How::Bootstrap, instance: None, now: ask.now };
+        let order = Order {
+            entry: &entry,
+            csr: &csr,
+            ttl: ask.ttl,
+            how: How::Bootstrap,
+            instance: None,
+            now: ask.now,
+        };
         let (issued, granted) = self.sign(&*write, &order)?;
         spend(&*write, &token, &issued)?;
         audit(&*write, &issued_event(&issued, &entry, ask.caller.clone()))?;
@@ -119,12 +127,7 @@ impl Authority {
     }
 
     /// The certificate a spent token brought, for the key it was spent with.
-    fn again(
-        &self,
-        read: &(impl Reading + ?Sized),
-        spent: &Spent,
-        csr: &Csr,
-    ) -> Result<Granted, Refusal> {
+    fn again(&self, read: &(impl Reading + ?Sized), spent: &Spent, csr: &Csr) -> Result<Granted, Refusal> {
         if spent.key != Fingerprint::of(&csr.public_key) {
             return Err(Refusal::TokenSpent(spent.at));
         }
@@ -172,7 +175,8 @@ impl Authority {
         let csr = csr::parse(ask.csr)?;
         let write = self.store.write()?;
         let entry = write.entry(ask.id)?.ok_or_else(|| Refusal::NoEntry(ask.id.clone()))?;
-        let order = Order { entry: &entry, csr: &csr, ttl: ask.ttl, how: ask.how, instance: None, now: ask.now };
+        let order =
+            Order { entry: &entry, csr: &csr, ttl: ask.ttl, how: ask.how, instance: None, now: ask.now };
         let (issued, granted) = self.sign(&*write, &order)?;
         audit(&*write, &issued_event(&issued, &entry, operator()))?;
         write.commit()?;
@@ -180,11 +184,7 @@ impl Authority {
     }
 
     /// Decides, signs, and puts the certificate into the ledger of a transaction that is not committed yet.
-    fn sign(
-        &self,
-        write: &(impl Writing + ?Sized),
-        order: &Order<'_>,
-    ) -> Result<(Issued, Granted), Refusal> {
+    fn sign(&self, write: &(impl Writing + ?Sized), order: &Order<'_>) -> Result<(Issued, Granted), Refusal> {
         let moment = self.moment(write)?;
         let grant = self.decide(&moment, order)?;
         let key = Fingerprint::of(&order.csr.public_key);

@@ -26,7 +26,7 @@ use crate::deny::DenyList;
 use crate::issuer::Issuer;
 use crate::key::{Key, Password};
 use crate::names::{AuthorityId, InstanceId};
-use crate::store::{AuthorityRecord, Reading, Settings, Sqlite, Store, Writing};
+use crate::store::{AuditHead, AuthorityRecord, Reading, Settings, Sqlite, Store, Writing};
 use crate::time::Timestamp;
 use crate::trust::Trust;
 use std::path::{Path, PathBuf};
@@ -158,6 +158,14 @@ impl Authority {
         Ok(AuditFile::open(&self.dir.audit())?.flush(&*self.store)?)
     }
 
+    /// The end of the audit file, as far as the store knows; `None`: nothing was written yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn audit_head(&self) -> Result<Option<AuditHead>, AuthorityError> {
+        Ok(self.store.read()?.audit_head()?)
+    }
+
     /// Notes one event by itself.
     ///
     /// # Errors
@@ -169,14 +177,19 @@ impl Authority {
     }
 
     /// The intermediate that signs, from memory when it is still the same.
-    fn signer(&self, read: &(impl Reading + ?Sized), settings: &Settings) -> Result<Arc<Signer>, AuthorityError> {
+    fn signer(
+        &self,
+        read: &(impl Reading + ?Sized),
+        settings: &Settings,
+    ) -> Result<Arc<Signer>, AuthorityError> {
         if let Some((id, signer)) = &self.cached().signer
             && *id == settings.signing
         {
             return Ok(Arc::clone(signer));
         }
         let record = find(&read.authorities()?, &settings.signing)?;
-        let root = record.root.clone().ok_or(AuthorityError::Inconsistent("the signing authority is a root"))?;
+        let root =
+            record.root.clone().ok_or(AuthorityError::Inconsistent("the signing authority is a root"))?;
         let key = Key::read(&self.dir.key(&record.id), self.password.as_ref())?;
         let id = record.id.clone();
         let signer = Arc::new(Signer { id, root, issuer: Issuer::new(record.der, key)? });

@@ -56,12 +56,12 @@ impl Authority {
         self.write_key(&intermediate.id, &key)?;
         write.add_authority(&root)?;
         write.add_authority(&intermediate)?;
-        write.put_settings(&Settings {
-            roots: settings.roots + 1,
-            intermediates: number,
-            ..settings
-        })?;
-        self.finish(write, moved, Event { root: Some(root.id), ..Event::new(What::RootPrepared, now, operator()) })
+        write.put_settings(&Settings { roots: settings.roots + 1, intermediates: number, ..settings })?;
+        self.finish(
+            write,
+            moved,
+            Event { root: Some(root.id), ..Event::new(What::RootPrepared, now, operator()) },
+        )
     }
 
     /// Lets the next root sign, when every live instance believes it; `force` does not wait for them.
@@ -120,13 +120,16 @@ impl Authority {
         settings.signing = newest_intermediate(&write.authorities()?, settings.phase.active())?;
         write.put_settings(&settings)?;
         let forced = !moved.forced_over.is_empty();
-        audit(&*write, &Event {
-            root: event.root.clone().or_else(|| Some(settings.phase.active().clone())),
-            sequence: Some(settings.sequence),
-            forced: forced.then_some(true),
-            details: forced.then(|| format!("passed over {}", words(&moved.forced_over))),
-            ..event
-        })?;
+        audit(
+            &*write,
+            &Event {
+                root: event.root.clone().or_else(|| Some(settings.phase.active().clone())),
+                sequence: Some(settings.sequence),
+                forced: forced.then_some(true),
+                details: forced.then(|| format!("passed over {}", words(&moved.forced_over))),
+                ..event
+            },
+        )?;
         write.commit()?;
         let (phase, sequence) = (settings.phase, settings.sequence);
         Ok(Taken { phase, sequence, forced_over: moved.forced_over })
@@ -138,9 +141,7 @@ impl Authority {
         settings: &Settings,
         (step, now): (&Step, Timestamp),
     ) -> Result<Gathered, AuthorityError> {
-        let view = self.trust_view(read, settings)?;
-        let mut certificates = read.ledger(&Filter { live_at: Some(now), ..Filter::default() })?;
-        certificates.retain(|issued| !view.denied.denies(&as_svid(issued)));
+        let certificates = self.good(read, settings, now)?;
         let holders: HashSet<_> = certificates.iter().map(|issued| &issued.instance).collect();
         let mut live = read.live_instances(now)?;
         live.retain(|instance| holders.contains(&instance.instance));
@@ -151,8 +152,27 @@ impl Authority {
             let names = token.roots.contains(&signs);
             (token, names)
         });
-        let unlisted_until = settings.restored.map(|moment| moment.after(TTL_MOST)).filter(|until| *until > now);
+        let unlisted_until =
+            settings.restored.map(|moment| moment.after(TTL_MOST)).filter(|until| *until > now);
         Ok(Gathered { live, tokens: tokens.collect(), certificates, unlisted_until })
+    }
+
+    /// Certificates that have not expired and are not denied.
+    pub(super) fn good_certificates(&self, now: Timestamp) -> Result<Vec<Issued>, AuthorityError> {
+        let read = self.store.read()?;
+        self.good(&*read, &read.settings()?, now)
+    }
+
+    fn good(
+        &self,
+        read: &(impl Reading + ?Sized),
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<Vec<Issued>, AuthorityError> {
+        let view = self.trust_view(read, settings)?;
+        let mut certificates = read.ledger(&Filter { live_at: Some(now), ..Filter::default() })?;
+        certificates.retain(|issued| !view.denied.denies(&as_svid(issued)));
+        Ok(certificates)
     }
 
     /// A new intermediate under the root that signs. Certificates of the old one stay good.
@@ -175,12 +195,15 @@ impl Authority {
         write.add_authority(&intermediate)?;
         settings.signing = intermediate.id.clone();
         write.put_settings(&settings)?;
-        audit(&*write, &Event {
-            issuer: Some(intermediate.id.clone()),
-            root: Some(root.id),
-            not_after: Some(intermediate.not_after),
-            ..Event::new(What::IntermediateRotated, now, operator())
-        })?;
+        audit(
+            &*write,
+            &Event {
+                issuer: Some(intermediate.id.clone()),
+                root: Some(root.id),
+                not_after: Some(intermediate.not_after),
+                ..Event::new(What::IntermediateRotated, now, operator())
+            },
+        )?;
         write.commit()?;
         Ok(intermediate)
     }

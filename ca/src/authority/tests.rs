@@ -65,7 +65,13 @@ fn join(authority: &Authority, token: &JoinToken, key: &Key, now: Timestamp) -> 
 
 fn renew(authority: &Authority, before: &Granted, now: Timestamp) -> Result<Granted, Refusal> {
     let csr = Key::generate().and_then(|key| key.request()).expect("a request");
-    authority.renew(RenewAsk { peer: &before.chain[0], csr: &csr, ttl: None, caller: &Caller::default(), now })
+    authority.renew(RenewAsk {
+        peer: &before.chain[0],
+        csr: &csr,
+        ttl: None,
+        caller: &Caller::default(),
+        now,
+    })
 }
 
 fn sound(granted: &Granted, trust: &Trust, now: Timestamp) -> bool {
@@ -157,7 +163,8 @@ fn who_is_revoked_is_not_renewed_and_may_join_again_after_before() {
         .revoke(&Revoke::IssuedBefore { id: id("/svc/order"), moment: START }, "lost", START)
         .expect("revoked");
     let renewed = renew(&authority, &granted, START);
-    let again = join(&authority, &token(&authority, "/svc/order", START), &Key::generate().expect("a key"), START);
+    let again =
+        join(&authority, &token(&authority, "/svc/order", START), &Key::generate().expect("a key"), START);
 
     assert_eq!(hit, 1);
     assert!(matches!(renewed, Err(Refusal::Denied(_))), "{renewed:?}");

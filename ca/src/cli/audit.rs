@@ -5,8 +5,7 @@ use super::error::CliError;
 use super::output::{complain, table};
 use super::words::{harmless, quote, short};
 use crate::audit::{self, Caller, Event, Line, Outcome, Report};
-use crate::authority::{Authority, AuthorityError};
-use crate::store::{Sqlite, Store};
+use crate::authority::Authority;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -18,8 +17,8 @@ pub(super) enum AuditCommand {
     Tail(TailArgs),
     /// Check that no line of the audit file was changed, removed or moved.
     #[command(after_help = "\
-Each line holds the hash of the one before, and the store knows the last. Who can write both can forge both: copy
-the number and hash this prints to another machine now and then.
+Each line holds the hash of the one before, and the store knows the last. Who can write both can
+forge both: copy the number and hash this prints to another machine now and then.
 
 Example:
   portcullis ca audit verify
@@ -67,9 +66,8 @@ fn tail(args: &TailArgs, authority: &Authority, context: &Context) -> Result<Exi
 
 fn verify(authority: &Authority, context: &Context) -> Result<ExitCode, CliError> {
     let path = authority.dir().audit();
-    let store = Sqlite::open(&authority.dir().database()).map_err(AuthorityError::from)?;
     // Before the file, which may grow meanwhile.
-    let head = store.read().and_then(|read| read.audit_head()).map_err(AuthorityError::from)?;
+    let head = authority.audit_head()?;
     let report = audit::verify(&path, head)?;
     let value = json!({ "sound": report.is_sound(), "report": report });
     context.output.result(&value, || verdict(&report, &quote(&path)));

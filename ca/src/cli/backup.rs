@@ -16,8 +16,8 @@ Examples:
   portcullis ca backup /backup/ca-$(date +%F)
   portcullis ca check --dir /backup/ca-2026-11-22       # a backup is a folder like the original
 
-It works while the server runs. Keys go in as they are: encrypted when they are encrypted, so keep the password
-elsewhere. A root's key that was moved away is not in it.")]
+It works while the server runs. Keys go in as they are: encrypted when they are encrypted, so keep
+the password elsewhere. A root's key that was moved away is not in it.")]
 pub(super) struct BackupArgs {
     /// The folder to make; new or empty.
     #[arg(value_name = "DIR")]
@@ -31,8 +31,9 @@ Example:
   mv /var/lib/portcullis-ca /var/lib/portcullis-ca.broken
   portcullis ca restore /backup/ca-2026-11-22 --dir /var/lib/portcullis-ca
 
-Stop the server first. Members go on as before: certificates given out after the backup are renewed though the
-ledger does not know them. Join tokens must be made anew, and what was revoked after the backup revoked again.")]
+Stop the server first. Members go on as before: certificates given out after the backup are
+renewed though the ledger does not know them. Join tokens must be made anew, and what was revoked
+after the backup revoked again.")]
 pub(super) struct RestoreArgs {
     /// The folder of the backup. It goes to --dir, which must be new or empty.
     #[arg(value_name = "BACKUP")]

@@ -71,8 +71,8 @@ pub(super) struct StatusArgs {
 /// Arguments of `ca bundle acknowledge`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-First bring it the bundle (`portcullis ca bundle export`): this only says that it has it, and a rotation of the
-root relies on that. The audit says who said so.
+First bring it the bundle (`portcullis ca bundle export`): this only says that it has it, and a
+rotation of the root relies on that. The audit says who said so.
 
 Example:
   portcullis ca bundle acknowledge 1f2e3d4c5b6a7988")]

@@ -27,11 +27,11 @@ const NAMED: usize = 20;
 #[command(after_help = "\
 Examples:
   portcullis ca check                    # the folder: keys, expiry, who is behind
-  portcullis ca check --server           # and whether the server answers, its certificate, its clock
+  portcullis ca check --server           # and whether the server answers, with which clock
   portcullis ca check --json | jq '.health.first_to_expire.seconds'
 
-Exit codes: 0 when all is well or only worth knowing, 1 when something fails or soon will, 2 on a wrong command
-line. Run it from your monitoring.")]
+Exit codes: 0 when all is well or only worth knowing, 1 when something fails or soon will, 2 on a
+wrong command line. Run it from your monitoring.")]
 pub(super) struct CheckArgs {
     /// Ask the server too, at each address the join tokens name.
     #[arg(long)]

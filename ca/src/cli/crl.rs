@@ -15,12 +15,13 @@ use std::time::Duration;
 #[command(after_help = "\
 Examples:
   portcullis ca crl > lists.pem
-  portcullis ca crl --valid 1h --root-key /media/safe/root-1.key --out /srv/www/lists.pem      # every 30 minutes
+  portcullis ca crl --valid 1h --out /srv/www/lists.pem           # every 30 minutes
+  portcullis ca crl --root-key /media/safe/root-1.key             # the root's list too
   openssl verify -crl_check -CRLfile lists.pem -CAfile roots.pem -untrusted svid.pem svid.pem
 
-One list for each intermediate, and one for each root whose key is at hand (openssl wants it with -crl_check_all).
-A list says nothing of revocations after it was made: make it anew well before it ends. It names certificates of
-the ledger, so a serial number revoked with --unknown is not in it.")]
+One list for each intermediate, and one for each root whose key is at hand (openssl wants it with
+-crl_check_all). A list says nothing of revocations after it was made: make it anew well before it
+ends. It names certificates of the ledger, so a serial number revoked with --unknown is not in it.")]
 pub(super) struct CrlArgs {
     /// How long the lists are good.
     #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = words::span)]

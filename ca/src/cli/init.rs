@@ -22,8 +22,9 @@ Examples:
   portcullis ca init shop.example --url https://ca.shop.example:8443 --dir /var/lib/portcullis-ca \\
     --password-file /etc/portcullis/ca.password
 
-The trust domain is the first part of every name, spiffe://shop.example/svc/order, and never changes.
-It need not be a host name. Nothing is changed when the folder holds an authority already.")]
+The trust domain is the first part of every name, spiffe://shop.example/svc/order, and never
+changes. It need not be a host name. Nothing is changed when the folder holds an authority
+already.")]
 pub(super) struct InitArgs {
     /// The trust domain: whose services these are, as in shop.example.
     #[arg(value_name = "TRUST_DOMAIN")]

@@ -22,8 +22,9 @@ Examples:
   portcullis ca intermediate rotate
   portcullis ca intermediate rotate --root-key /media/safe/root-1.key    # the key is kept elsewhere
 
-A server that finds the root's key in the folder does this by itself at half of the intermediate's life. It can
-be done at any time, and a server that runs goes on with the new one: certificates under the old one stay good.")]
+A server that finds the root's key in the folder does this by itself at half of the intermediate's
+life. It can be done at any time, and a server that runs goes on with the new one: certificates
+under the old one stay good.")]
 pub(super) struct RotateArgs {
     /// The root's key, when it is not in the authority's folder. It is only read.
     #[arg(long, value_name = "FILE")]

@@ -28,9 +28,9 @@ Examples:
   portcullis ca issue svc/batch --out batch --ttl 72h
   portcullis ca renew --out order            # later, from where the authority is reached
 
-The folder then holds svid.pem (certificate and intermediate), svid.key, and bundle.pem (roots). The key is made
-here: prefer `bootstrap` on the workload's own machine, or `sign`, which never see it.
-Whoever does not speak to the authority is in the way of a rotation of the root until
+The folder then holds svid.pem (certificate and intermediate), svid.key, and bundle.pem (roots).
+The key is made here: prefer `bootstrap` on the workload's own machine, or `sign`, which never see
+it. Whoever does not speak to the authority is in the way of a rotation of the root until
 `portcullis ca bundle acknowledge`.")]
 pub(super) struct IssueArgs {
     /// Who, as registered: svc/order is spiffe://<trust domain>/svc/order.

@@ -42,6 +42,9 @@ use error::CliError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Where the help lists the options that all commands have.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Arguments of `ca`.
 #[derive(Debug, Args)]
 #[command(
@@ -55,23 +58,23 @@ From nothing to a certificate:
   portcullis ca bootstrap TOKEN --out order             on the workload's machine
 
 At 3 a.m.:
-  portcullis ca check --server                          what is wrong, until when it goes well, what to do
+  portcullis ca check --server                          what is wrong, and what to do
   portcullis ca bundle status                           who runs, until when, and who is behind
   portcullis ca revoke --id svc/order --before now      a key was stolen
   portcullis ca audit tail                              who did what
 
 Operator commands take SPIFFE IDs in short: svc/order is spiffe://<trust domain>/svc/order.
-Exit codes: 0 done, 1 an error, 2 a wrong command line, 3 a step of `root` that would cut somebody off."
+Exit codes: 0 done, 1 an error, 2 a wrong command line, 3 a `root` step that would cut somebody off."
 )]
 pub struct CaArgs {
     /// The folder of the authority.
-    #[arg(long, global = true, value_name = "DIR", env = "PORTCULLIS_CA_DIR", default_value = context::DIR)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR", env = "PORTCULLIS_CA_DIR", default_value = context::DIR)]
     dir: PathBuf,
     /// A file with the password that protects the authority's keys: one line, not readable by everybody.
-    #[arg(long, global = true, value_name = "FILE", env = "PORTCULLIS_CA_PASSWORD_FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", env = "PORTCULLIS_CA_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
     /// Print JSON, for scripts.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     #[command(subcommand)]
     command: Command,

@@ -27,13 +27,13 @@ const NO: u8 = 1;
 /// Arguments of `ca needs-renewal`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-`portcullis ca renew` asks this itself, with the moment the authority chose; this is for certificates other
-programs renew, and for alarms.
+`portcullis ca renew` asks this itself, with the moment the authority chose; this is for
+certificates that other programs renew, and for alarms.
 
 Examples:
-  portcullis ca needs-renewal svid/svid.pem && ./renew.sh         # past half of its life
-  portcullis ca needs-renewal svid/svid.pem --expires-in 75%      # past three quarters of it
-  portcullis ca needs-renewal svid/svid.pem --expires-in 2h       # 2 hours or less are left
+  portcullis ca needs-renewal svid/svid.pem && ./renew.sh      # past half of its life
+  portcullis ca needs-renewal svid/svid.pem --expires-in 75%   # past three quarters of it
+  portcullis ca needs-renewal svid/svid.pem --expires-in 2h    # 2 hours or less are left
 
 Exit codes: 0 yes, renew it (an expired one too), 1 no, 2 an error: do not take it for a no.")]
 pub(super) struct NeedsRenewalArgs {

@@ -8,14 +8,14 @@ use std::io::Write;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub(in crate::cli) struct Output {
     /// JSON instead of text.
-    pub json: bool,
+    pub(in crate::cli) json: bool,
 }
 
 impl Output {
     /// A result: `value` as JSON, or `text`, which ends each of its lines itself.
-    pub fn result<T: Serialize + ?Sized>(self, value: &T, text: impl FnOnce() -> String) {
+    pub(in crate::cli) fn result<T: Serialize + ?Sized>(self, value: &T, text: impl FnOnce() -> String) {
         if self.json {
             // Serializing our own records does not fail: they have no maps with odd keys.
             let json = serde_json::to_string_pretty(value).unwrap_or_default();
@@ -26,7 +26,7 @@ impl Output {
     }
 
     /// A hint for people; nothing when the output is JSON.
-    pub fn hint(self, text: &str) {
+    pub(in crate::cli) fn hint(self, text: &str) {
         if !self.json {
             complain(text);
         }
@@ -34,7 +34,7 @@ impl Output {
 }
 
 /// Columns as wide as their widest cell, two spaces between; the last column is not padded.
-pub fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) -> String {
+pub(in crate::cli) fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = headers.map(|header| header.chars().count());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -42,7 +42,8 @@ pub fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) -> String
         }
     }
     let line = |cells: Vec<&str>| {
-        let padded: String = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
+        let padded: String =
+            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
         padded.trim_end().to_owned() + "\n"
     };
     let mut text = line(headers.to_vec());
@@ -53,13 +54,13 @@ pub fn table<const N: usize>(headers: [&str; N], rows: &[[String; N]]) -> String
 }
 
 /// Writes to standard output. A reader that went away early (`| head`) is no reason to fail or to panic.
-pub fn print(text: &str) {
+pub(in crate::cli) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Writes a line to standard error; see [`print()`].
-pub fn complain(text: &str) {
+pub(in crate::cli) fn complain(text: &str) {
     let _ = std::io::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }
 

@@ -20,14 +20,14 @@ use std::process::ExitCode;
     group(clap::ArgGroup::new("what").required(true).args(["serial", "id", "list"])),
     after_help = "\
 Examples:
-  portcullis ca revoke --id svc/order --before now --reason 'key in a log'   # then a new join token for it
+  portcullis ca revoke --id svc/order --before now --reason 'key in a log'   # then a new token
   portcullis ca revoke --serial 5fd4…                                        # one certificate
-  portcullis ca revoke --id svc/order                                        # all of it, and nothing new is given
+  portcullis ca revoke --id svc/order                                        # and nothing new
   portcullis ca revoke --list
-  portcullis ca revoke --lift --id svc/order                                 # take the rule off again
+  portcullis ca revoke --lift --id svc/order                                 # take it off again
 
-Members that watch the authority know within a second and end live connections. Others go on believing the
-certificate until it expires, unless they read `portcullis ca crl`."
+Members that watch the authority know within a second and end live connections. Others go on
+believing the certificate until it expires, unless they read `portcullis ca crl`."
 )]
 pub(super) struct RevokeArgs {
     /// One certificate, by its serial number (32 hex digits; colons do no harm).

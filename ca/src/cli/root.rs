@@ -33,23 +33,26 @@ Examples:
     Prepare(PrepareArgs),
     /// Step 2: let the next root sign. Refused until every live instance believes it.
     #[command(after_help = "\
-Refused, with exit code 3, while a live instance has not acknowledged the new root, or a join token that does not
-name it is still good: whoever is named would be cut off. --force takes the step all the same; the audit says so.
+Refused, with exit code 3, while a live instance has not acknowledged the new root, or a join
+token that does not name it is still good: whoever is named would be cut off. --force takes the
+step all the same; the audit says so.
 
 Example:
   until portcullis ca root activate; do sleep 60; done")]
     Activate(StepArgs),
     /// Step 3: believe the old root no more. Refused until nobody holds a certificate under it.
     #[command(after_help = "\
-Refused, with exit code 3, while an unexpired certificate stands under the old root: its holder would be cut off.
-That takes one life of a certificate after `activate`. --force takes the step all the same; the audit says so.
+Refused, with exit code 3, while an unexpired certificate stands under the old root: its holder
+would be cut off. That takes one life of a certificate after `activate`. --force takes the step
+all the same; the audit says so.
 
 Example:
   portcullis ca root retire")]
     Retire(StepArgs),
     /// One step back: after `activate` the old root signs again, after `prepare` the new one is given up.
     #[command(after_help = "\
-Refused, with exit code 3, when somebody would be cut off. --force takes the step all the same; the audit says so.
+Refused, with exit code 3, when somebody would be cut off. --force takes the step all the same;
+the audit says so.
 
 Example:
   portcullis ca root rollback")]

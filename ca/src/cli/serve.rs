@@ -17,14 +17,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[command(after_help = "\
 Examples:
   portcullis ca serve
-  portcullis ca serve --dir /var/lib/portcullis-ca --bind 0.0.0.0:8443 --password-file /etc/portcullis/ca.password
+  portcullis ca serve --dir /var/lib/portcullis-ca --bind 0.0.0.0:8443
+  PORTCULLIS_CA_PASSWORD_FILE=/etc/portcullis/ca.password portcullis ca serve
   portcullis ca check --server            # does it answer?
 
 Signals:
   SIGTERM, SIGINT  take no more calls, finish those in flight (10 s at most), exit
 
-PORTCULLIS_LOG sets its own log: error, warn, info (default), debug, trace. Other `portcullis ca` commands may work
-on the folder meanwhile: the server sees what they change. While it is down, certificates in use stay good.")]
+PORTCULLIS_LOG sets its own log: error, warn, info (default), debug, trace. Other `portcullis ca`
+commands may work on the folder meanwhile: the server sees what they change. While it is down,
+certificates in use stay good.")]
 pub(super) struct ServeArgs {
     /// Where to listen.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]

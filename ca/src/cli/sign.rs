@@ -20,13 +20,14 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj / -keyout order.key -out order.csr
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj / \\
+    -keyout order.key -out order.csr
   portcullis ca sign order.csr --id svc/order --out order.pem
   ssh order cat order.csr | portcullis ca sign - --id svc/order > order.pem
   portcullis ca bundle export --out roots.pem          # whom the workload is to believe
 
-From the request only the public key is taken (P-256). Names come from the entry; a request that asks for others
-is refused.")]
+From the request only the public key is taken (P-256). Names come from the entry; a request that
+asks for others is refused.")]
 pub(super) struct SignArgs {
     /// The request, PEM or DER; - is standard input.
     #[arg(value_name = "CSR_FILE")]

@@ -54,7 +54,7 @@ fn examples_fit_the_terminal() {
         let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
 
         for line in after.lines() {
-            assert!(line.chars().count() <= 120, "{name}: {line}");
+            assert!(line.chars().count() <= 100, "{name}: {line}");
         }
     }
 }

@@ -26,11 +26,12 @@ pub(super) enum TokenCommand {
 #[command(after_help = "\
 Examples:
   portcullis ca token create svc/order
-  (umask 077; portcullis ca token create svc/order --ttl 1h > token)    # give it to the workload as a file
-  portcullis ca bootstrap --token-file token --out order                # there
+  (umask 077; portcullis ca token create svc/order --ttl 1h > token)    # hand over the file
+  portcullis ca bootstrap --token-file token --out order                # on its machine
 
-A token is good once and then for nobody else. It names the authority's address and root, so the workload
-sends it to nobody but this authority. On a command line others can see it (ps): prefer a file.")]
+A token is good once and then for nobody else. It names the authority's address and root, so the
+workload sends it to nobody but this authority. On a command line others can see it (ps): prefer a
+file.")]
 pub(super) struct CreateArgs {
     /// For whom: svc/order is spiffe://<trust domain>/svc/order.
     #[arg(value_name = "ENTRY")]

@@ -6,8 +6,8 @@
 //!
 //! It must not know the wire or what is asked.
 
-use super::limit::{Bucket, Keyed, Rate};
 use super::Limits;
+use super::limit::{Bucket, Keyed, Rate};
 use crate::names::{InstanceId, Serial};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

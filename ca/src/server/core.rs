@@ -12,7 +12,6 @@ use crate::clock;
 use crate::key::Key;
 use crate::names::AuthorityId;
 use crate::proto::{BootstrapRequest, RenewRequest};
-use crate::store::Filter;
 use crate::trust::Trust;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,25 +92,17 @@ impl Core {
     }
 
     /// A member says which sequence it has stored.
-    pub(super) async fn acknowledge(
-        &self,
-        peer: Arc<Peer>,
-        sequence: u64,
-    ) -> Result<(), CoreError> {
+    pub(super) async fn acknowledge(&self, peer: Arc<Peer>, sequence: u64) -> Result<(), CoreError> {
         let job = move |authority: &Authority| authority.acknowledge(&peer.svid, sequence, clock::wall());
         Ok(self.blocking(&self.others, job).await??)
     }
 
     /// Whom to count the holder of this certificate as.
     pub(super) async fn holder(&self, svid: &Svid) -> Holder {
-        let unknown = Holder::Certificate(svid.serial);
-        let (id, serial) = (svid.id.clone(), svid.serial);
-        let looked = self.blocking(&self.others, move |authority| {
-            let filter = Filter { id: Some(id), live_at: Some(clock::wall()), ..Filter::default() };
-            let ledger = authority.ledger(&filter).unwrap_or_default();
-            ledger.into_iter().find(|issued| issued.serial == serial).map(|issued| issued.instance)
-        });
-        looked.await.ok().flatten().map_or(unknown, Holder::Instance)
+        let serial = svid.serial;
+        let looked = self.blocking(&self.others, move |authority| authority.instance_of(&serial)).await;
+        let instance = looked.ok().and_then(Result::ok).flatten();
+        instance.map_or(Holder::Certificate(serial), Holder::Instance)
     }
 
     /// What is new; `None`: nothing since `version`.
@@ -193,4 +184,3 @@ impl Core {
 fn wished(ttl: u32) -> Option<Duration> {
     (ttl > 0).then(|| Duration::from_secs(ttl.into()))
 }
-

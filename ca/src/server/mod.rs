@@ -124,7 +124,9 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is not to be had.
-    #[error("cannot listen at {address} ({source}): does another server run there? Choose another with --bind")]
+    #[error(
+        "cannot listen at {address} ({source}): does another server run there? Choose another with --bind"
+    )]
     Bind {
         /// Which.
         address: SocketAddr,
@@ -221,12 +223,7 @@ impl Stopping {
     }
 }
 
-fn service(
-    core: &Arc<Core>,
-    limits: &Limits,
-    updates: &Updates,
-    stopping: &Stopping,
-) -> Service {
+fn service(core: &Arc<Core>, limits: &Limits, updates: &Updates, stopping: &Stopping) -> Service {
     Service {
         core: Arc::clone(core),
         trusted: updates.trusted(),

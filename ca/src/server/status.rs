@@ -52,7 +52,10 @@ pub(super) fn unavailable() -> Status {
 
 /// The authority is going down.
 pub(super) fn going_down() -> Status {
-    with_pushback(Status::unavailable("the authority is going down: try again, or ask another server"), TROUBLE)
+    with_pushback(
+        Status::unavailable("the authority is going down: try again, or ask another server"),
+        TROUBLE,
+    )
 }
 
 /// Too much is asked; it may be asked again after `wait`.

@@ -88,7 +88,8 @@ impl Watching {
         if sequence <= pace.acknowledged {
             return Ok(());
         }
-        while let Err(wait) = pace.bucket.take(&Rate::new(Duration::from_millis(500), 10), clock::monotonic()) {
+        while let Err(wait) = pace.bucket.take(&Rate::new(Duration::from_millis(500), 10), clock::monotonic())
+        {
             sleep(wait).await;
         }
         match self.core.acknowledge(Arc::clone(&self.peer), sequence).await {

@@ -14,7 +14,7 @@ use super::core::{Core, CoreError, News};
 use super::limit::{Bucket, Rate};
 use super::tls::Shown;
 use super::view::View;
-use super::{ServeError, Limits};
+use super::{Limits, ServeError};
 use crate::clock;
 use crate::names::AuthorityId;
 use crate::proto::certificate_authority_server::SERVICE_NAME;

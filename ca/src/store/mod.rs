@@ -249,7 +249,9 @@ pub enum StoreError {
     #[error("{0} is not there")]
     Missing(PathBuf),
     /// It was made by a newer portcullis.
-    #[error("{path} has schema version {found}, this portcullis knows up to {known}: use the newer portcullis that wrote it")]
+    #[error(
+        "{path} has schema version {found}, this portcullis knows up to {known}: use the newer portcullis that wrote it"
+    )]
     TooNew {
         /// The file.
         path: PathBuf,
@@ -259,7 +261,9 @@ pub enum StoreError {
         known: u32,
     },
     /// Others than its owner may read or write the file.
-    #[error("{0} may be read or written by others: close it with chmod 600, and look who could have changed it")]
+    #[error(
+        "{0} may be read or written by others: close it with chmod 600, and look who could have changed it"
+    )]
     Exposed(PathBuf),
     /// A record cannot be what it should be.
     #[error("the store is damaged ({0}): restore a backup with `portcullis ca restore`")]

@@ -27,7 +27,7 @@ pub fn run(args: &EdgeArgs) -> ExitCode {
 }
 
 /// Every connection is two files: take as many as the system gives without asking.
-fn raise_file_limit() {
+pub(super) fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

@@ -51,11 +51,17 @@ fn run(command: Command) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(args),
         Command::Test(args) => test::run(&args),
-        Command::Ca(args) => portcullis_ca::cli::run(&args, || drop(log::start_log())),
+        Command::Ca(args) => portcullis_ca::cli::run(&args, start_long),
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
     }
+}
+
+/// What a command that runs for long does first.
+fn start_long() {
+    drop(log::start_log());
+    edge::raise_file_limit();
 }
 
 /// The definition of the whole command line.

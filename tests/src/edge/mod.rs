@@ -10,8 +10,8 @@ pub use config::Config;
 pub use metrics::Metrics;
 
 use crate::message::Response;
-use crate::{Client, program, wait};
 use crate::output::Output;
+use crate::{Client, program, wait};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

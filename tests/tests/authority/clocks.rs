@@ -33,9 +33,23 @@ fn an_expired_certificate_is_verified_as_such_with_both_moments() {
     let order = ca.issue("svc/order", &[]);
     let file = |name: &str| order.join(name).display().to_string();
 
-    let now = ca.run(&["verify", &file("svid.pem"), "--bundle", &file("bundle.pem"), "--id", "spiffe://shop.example/svc/order"]);
+    let now = ca.run(&[
+        "verify",
+        &file("svid.pem"),
+        "--bundle",
+        &file("bundle.pem"),
+        "--id",
+        "spiffe://shop.example/svc/order",
+    ]);
     let later = at(&ca, "+30h", &["verify", &file("svid.pem"), "--bundle", &file("bundle.pem")]);
-    let other = ca.run(&["verify", &file("svid.pem"), "--bundle", &file("bundle.pem"), "--id", "spiffe://shop.example/svc/bank"]);
+    let other = ca.run(&[
+        "verify",
+        &file("svid.pem"),
+        "--bundle",
+        &file("bundle.pem"),
+        "--id",
+        "spiffe://shop.example/svc/bank",
+    ]);
 
     now.ok();
     assert_eq!((later.code, other.code), (Some(1), Some(1)));

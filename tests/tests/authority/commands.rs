@@ -24,7 +24,14 @@ fn init_says_which_commands_to_type_next_and_they_work() {
 #[test]
 fn an_authority_that_is_not_there_is_named_with_what_to_do() {
     let ca = Ca::new();
-    for words in [["list"].as_slice(), &["check"], &["serve"], &["entry", "list"], &["root", "show"], &["audit", "verify"]] {
+    for words in [
+        ["list"].as_slice(),
+        &["check"],
+        &["serve"],
+        &["entry", "list"],
+        &["root", "show"],
+        &["audit", "verify"],
+    ] {
         let mut command = ca.command(words);
 
         let ran = portcullis_tests::Ran::of(command.env("PORTCULLIS_CA_DIR", ca.path("nowhere")));

@@ -127,7 +127,9 @@ fn a_full_disk_is_named_and_everything_works_again_when_there_is_space() {
     run(&["entry", "create", "svc/before"]).ok();
     std::fs::write(small.join("filler"), vec![0; 1 << 20]).expect_err("full now");
 
-    let refused = (0..200).map(|n| run(&["entry", "create", &format!("svc/during-{n}")])).find(|ran| ran.code != Some(0));
+    let refused = (0..200)
+        .map(|n| run(&["entry", "create", &format!("svc/during-{n}")]))
+        .find(|ran| ran.code != Some(0));
     let refused = refused.expect("the disk is full");
     assert!(refused.err.contains("full"), "{}", refused.err);
     std::fs::remove_file(small.join("filler")).expect("removed");

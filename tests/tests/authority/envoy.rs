@@ -16,7 +16,8 @@ impl Drop for Envoy {
 
 /// Where `tests/run` put it.
 fn envoy() -> PathBuf {
-    let path = std::env::var_os("PORTCULLIS_ENVOY").expect("PORTCULLIS_ENVOY is not set; tests/run brings Envoy");
+    let path =
+        std::env::var_os("PORTCULLIS_ENVOY").expect("PORTCULLIS_ENVOY is not set; tests/run brings Envoy");
     PathBuf::from(path)
 }
 
@@ -29,14 +30,15 @@ fn socket(port: u16) -> String {
 fn tls(own: &Path, peer: &str) -> String {
     let own = own.display();
     format!(
-        "common_tls_context: {{ tls_params: {{ tls_minimum_protocol_version: TLSv1_3 }}, tls_certificates: [{{ \
+        "common_tls_context: {{ tls_params: {{ tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3 }}, tls_certificates: [{{ \
          certificate_chain: {{ filename: {own}/svid.pem }}, private_key: {{ filename: {own}/svid.key }} }}], \
          validation_context: {{ trusted_ca: {{ filename: {own}/bundle.pem }}, match_typed_subject_alt_names: \
          [{{ san_type: URI, matcher: {{ exact: \"{peer}\" }} }}] }} }}"
     )
 }
 
-const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const HTTP: &str =
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const ROUTER: &str = "http_filters: [{ name: router, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router } }]";
 
 /// Order (plain in front) calls payment (TLS, answers with the URI of who called).
@@ -97,7 +99,8 @@ fn envoy_speaks_mutual_tls_with_issued_certificates_and_matches_the_uri() {
         let ended = envoy.0.try_wait().expect("a child");
         let said = || std::fs::read_to_string(ca.path("envoy.log")).unwrap_or_default();
         assert!(ended.is_none(), "{}", said());
-        std::net::TcpStream::connect(("127.0.0.1", ports[0])).ok()
+        let listens = |port| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+        ports.into_iter().all(listens).then_some(())
     });
 
     let meant = get("/");
@@ -107,5 +110,8 @@ fn envoy_speaks_mutual_tls_with_issued_certificates_and_matches_the_uri() {
     let log = std::fs::read_to_string(ca.path("envoy.log")).unwrap_or_default();
     assert!(meant.starts_with("HTTP/1.1 200"), "{meant}\n{log}");
     assert!(meant.contains("x-peer: spiffe://shop.example/svc/order"), "{meant}");
-    assert!(other.ok().starts_with("HTTP/1.1 503"), "a certificate of somebody else is not the one that was meant");
+    assert!(
+        other.ok().starts_with("HTTP/1.1 503"),
+        "a certificate of somebody else is not the one that was meant"
+    );
 }

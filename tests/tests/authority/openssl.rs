@@ -30,9 +30,20 @@ fn openssl_verifies_the_chain_of_an_issued_certificate_strictly() {
     split(&order, &order.join("svid.pem"));
 
     for purpose in ["sslclient", "sslserver"] {
-        let verified = openssl(&order, &[
-            "verify", "-x509_strict", "-purpose", purpose, "-CAfile", "bundle.pem", "-untrusted", "1.pem", "0.pem",
-        ]);
+        let verified = openssl(
+            &order,
+            &[
+                "verify",
+                "-x509_strict",
+                "-purpose",
+                purpose,
+                "-CAfile",
+                "bundle.pem",
+                "-untrusted",
+                "1.pem",
+                "0.pem",
+            ],
+        );
 
         assert_eq!(verified.ok().trim(), "0.pem: OK");
     }
@@ -70,7 +81,8 @@ fn a_request_made_by_openssl_is_signed_and_its_wishes_are_not_copied() {
         openssl(&folder, &words).ok();
         csr
     };
-    let plain = request("plain", &["-addext", "keyUsage=digitalSignature", "-addext", "extendedKeyUsage=serverAuth"]);
+    let plain =
+        request("plain", &["-addext", "keyUsage=digitalSignature", "-addext", "extendedKeyUsage=serverAuth"]);
 
     let signed = ca.run(&["sign", &plain, "--id", "svc/order", "--out", "plain.pem"]);
 
@@ -84,7 +96,10 @@ fn a_request_made_by_openssl_is_signed_and_its_wishes_are_not_copied() {
 
     let wishes = [
         ("another", "subjectAltName=URI:spiffe://shop.example/svc/payment"),
-        ("second", "subjectAltName=URI:spiffe://shop.example/svc/order,URI:spiffe://shop.example/svc/payment"),
+        (
+            "second",
+            "subjectAltName=URI:spiffe://shop.example/svc/order,URI:spiffe://shop.example/svc/payment",
+        ),
         ("wildcard", "subjectAltName=DNS:*.shop.example"),
         ("foreign", "subjectAltName=DNS:bank.example"),
         ("authority", "basicConstraints=critical,CA:TRUE"),
@@ -107,13 +122,33 @@ fn weak_and_broken_requests_are_refused() {
     ca.entry("svc/order", &[]);
     let folder = ca.path("");
     let keys = [
-        ("rsa", vec!["req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "k", "-out", "rsa", "-subj", "/"]),
-        ("md5", vec!["req", "-new", "-md5", "-newkey", "rsa:2048", "-nodes", "-keyout", "k", "-out", "md5", "-subj", "/"]),
+        (
+            "rsa",
+            vec!["req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "k", "-out", "rsa", "-subj", "/"],
+        ),
+        (
+            "md5",
+            vec![
+                "req", "-new", "-md5", "-newkey", "rsa:2048", "-nodes", "-keyout", "k", "-out", "md5",
+                "-subj", "/",
+            ],
+        ),
         (
             "p384",
             vec![
-                "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-keyout", "k", "-out",
-                "p384", "-subj", "/",
+                "req",
+                "-new",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-384",
+                "-nodes",
+                "-keyout",
+                "k",
+                "-out",
+                "p384",
+                "-subj",
+                "/",
             ],
         ),
     ];
@@ -149,9 +184,20 @@ fn openssl_reads_the_revocation_lists_and_refuses_what_is_on_them() {
         split(who, &who.join("svid.pem"));
         let at = |name: &str| who.join(name).display().to_string();
         let (bundle, intermediate, leaf) = (at("bundle.pem"), at("1.pem"), at("0.pem"));
-        let verified = openssl(&folder, &[
-            "verify", "-crl_check_all", "-CRLfile", "crl.pem", "-CAfile", &bundle, "-untrusted", &intermediate, &leaf,
-        ]);
+        let verified = openssl(
+            &folder,
+            &[
+                "verify",
+                "-crl_check_all",
+                "-CRLfile",
+                "crl.pem",
+                "-CAfile",
+                &bundle,
+                "-untrusted",
+                &intermediate,
+                &leaf,
+            ],
+        );
 
         assert_eq!(verified.code, Some(if revoked { 2 } else { 0 }), "{}{}", verified.out, verified.err);
         assert_eq!(verified.err.contains("certificate revoked"), revoked, "{}", verified.err);
@@ -169,9 +215,22 @@ fn curl_and_an_openssl_server_speak_mutual_tls_with_issued_certificates() {
         socket.local_addr().expect("an address").port()
     };
     let mut serve = Command::new("openssl");
-    serve.args(["s_server", "-accept", &format!("127.0.0.1:{port}"), "-www", "-Verify", "3", "-verify_return_error"]);
+    serve.args([
+        "s_server",
+        "-accept",
+        &format!("127.0.0.1:{port}"),
+        "-www",
+        "-Verify",
+        "3",
+        "-verify_return_error",
+    ]);
     serve.args(["-cert", "svid.pem", "-cert_chain", "svid.pem", "-key", "svid.key", "-CAfile", "bundle.pem"]);
-    let child = serve.current_dir(&localhost).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let child = serve
+        .current_dir(&localhost)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
     let _server = Killed(child.expect("openssl"));
     let curl = |words: &[&str]| {
         let mut curl = Command::new("curl");

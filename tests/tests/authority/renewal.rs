@@ -32,7 +32,11 @@ fn a_renewal_brings_a_new_certificate_and_a_new_key_and_only_when_due() {
     assert_ne!(after.0, kept.0);
     assert_ne!(after.1, kept.1);
     let instances = ca.json(&["bundle", "status"]);
-    assert_eq!(instances["instances"].as_array().map(Vec::len), Some(1), "renewals stay one instance: {instances}");
+    assert_eq!(
+        instances["instances"].as_array().map(Vec::len),
+        Some(1),
+        "renewals stay one instance: {instances}"
+    );
 }
 
 #[test]
@@ -73,7 +77,8 @@ fn a_daemon_renews_in_time_runs_its_command_and_ends_on_sigterm() {
     let marks = ca.path("marks");
     let exec = format!("cat {}/svid.pem >> {}", out(&order), out(&marks));
     let mut command = ca.command(&["renew", "--out", &out(&order), "--daemon", "--exec", &exec]);
-    let mut daemon = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("a daemon");
+    let mut daemon =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("a daemon");
 
     // Certificates of a minute are renewed after 30 to 40 s.
     let renewed = wait::within(std::time::Duration::from_secs(60), || {
@@ -107,8 +112,9 @@ fn a_member_whose_certificate_expired_joins_again_when_its_token_file_is_replace
 
     std::fs::write(ca.path("new"), ca.token("svc/order", &server)).expect("written");
     std::fs::rename(ca.path("new"), &file).expect("renamed");
-    let healed =
-        wait::within(std::time::Duration::from_secs(110), || (read(&order, "svid.pem") != before).then_some(()));
+    let healed = wait::within(std::time::Duration::from_secs(110), || {
+        (read(&order, "svid.pem") != before).then_some(())
+    });
     let _ = daemon.kill();
     let _ = daemon.wait();
 

@@ -33,7 +33,8 @@ fn the_transcript_of_the_readme_ends_in_a_verified_connection() {
     script = script.replacen("portcullis ca serve", &format!("portcullis ca serve --bind 127.0.0.1:{ca}"), 1);
     let script = format!("set -eu\ntrap 'kill $(jobs -p)' EXIT\n{script}\n");
     let bin = program("portcullis");
-    let path = format!("{}:{}", bin.parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"));
+    let path =
+        format!("{}:{}", bin.parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"));
 
     let mut shell = Command::new("bash");
     shell.args(["-c", &script]).current_dir(folder.path()).env("PATH", path).env_remove("PORTCULLIS_CA_DIR");

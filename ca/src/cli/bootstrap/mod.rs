@@ -41,18 +41,20 @@ const LARGEST_TOKEN: u64 = 8192;
 The operator makes the token, on the authority's machine:
   portcullis ca token create svc/order
 
-It is good once and for 10 minutes. It says where the authority is and which root it has: nothing is sent to
-anybody else. When the answer is lost, run the same command again: the same token gets the same certificate.
-Everybody on the machine can see a command line while it runs; a file or standard input is safer.
+It is good once and for a short time, 10 minutes. It says where the authority is and which root it
+has, and nothing is sent to anybody else. When the answer is lost, run the same command again: the
+same token gets the same certificate. Everybody on the machine can see a command line while it
+runs; a file or standard input is safer.
 
 Examples:
   portcullis ca bootstrap --token-file /run/secrets/join-token --out /var/lib/order/svid
-  portcullis ca bootstrap - --out /var/lib/order/svid       # then paste the token
+  portcullis ca bootstrap - --out /var/lib/order/svid          # then paste the token
   portcullis ca bootstrap pct1.eyJ1Ijpb... --ttl 1h
 
-It writes svid.pem (the certificate and its intermediates), svid.key, bundle.pem and bundle.json (the roots to
-believe) and state.json. All of them change at once, and only their owner can read them.
-Next: portcullis ca renew --out DIR --daemon.
+It writes svid.pem (the certificate and its intermediates), svid.key, bundle.pem and bundle.json
+(the roots to believe) and state.json. All of them change at once; only their owner can read them.
+
+Next: portcullis ca renew --out DIR --daemon
 
 Exit codes: 0 done, 1 an error, 2 a wrong command line.")]
 pub(super) struct BootstrapArgs {

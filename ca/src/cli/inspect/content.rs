@@ -7,7 +7,7 @@
 //! | `-----BEGIN` somewhere | PEM: as many pieces as it has blocks |
 //! | 0x30 | DER: a certificate, request, revocation list or key, whichever it reads as |
 //!
-//! Pure. It must not open a private key: [`super::facts`] asks [`crate::key`] for what may be told of one.
+//! Pure. It must not open a private key: [`super::gather`] asks [`crate::key`] for what may be told of one.
 
 use crate::bundle::{Bundle, BundleError};
 use crate::certificate::{self, CertificateError};

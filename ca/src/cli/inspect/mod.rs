@@ -4,13 +4,14 @@
 //! |--|--|
 //! | read it | `input` |
 //! | recognise it by its content | `content` |
-//! | take the facts from it | `facts` |
+//! | take the facts from it | `gather`, into the records of `facts` |
 //! | word them | `text` |
 //!
 //! It must not judge: whether a certificate is to be believed says `ca verify`.
 
 mod content;
 mod facts;
+mod gather;
 mod input;
 mod text;
 
@@ -19,7 +20,8 @@ use super::error::CliError;
 use crate::bundle::Bundle;
 use crate::spiffe::TrustDomain;
 use clap::Args;
-use facts::{Found, View};
+use facts::Found;
+use gather::View;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,20 +32,21 @@ pub(super) use text::rows;
 /// Arguments of `ca inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The kind is recognised by the content, PEM or DER; a file may hold several things. Secrets are never shown:
-of a private key only its kind, whether it is encrypted, and the fingerprint of its public key.
-A certificate and a key belong together when the fingerprints of their public keys are equal.
+The kind is recognised by the content, PEM or DER; a file may hold several things. Secrets are not
+shown: of a private key only its kind, whether it is encrypted, and the fingerprint of its public
+key. A certificate and a key belong together when their public keys have the same fingerprint.
 
 Examples:
   portcullis ca inspect svid/svid.pem
-  portcullis ca inspect svid                        # the same: the certificate in a workload's folder
+  portcullis ca inspect svid                    # the same: the certificate of a workload's folder
   portcullis ca inspect --json svid/bundle.json
-  portcullis ca inspect order.csr                   # would it be signed? what does it ask for?
+  portcullis ca inspect order.csr               # would it be signed? what does it ask for?
   portcullis ca inspect --password-file pw portcullis-ca/keys/intermediate-1.key
   openssl s_client -connect 127.0.0.1:8443 -showcerts </dev/null | portcullis ca inspect -
 
-Whether a certificate is to be believed: portcullis ca verify.
-Exit codes: 0 when it could be read, 1 when not, 2 on a wrong command line.")]
+Whether a certificate is to be believed says: portcullis ca verify.
+
+Exit codes: 0 it could be read, 1 it could not, 2 a wrong command line.")]
 pub(super) struct InspectArgs {
     /// The file; - is standard input, the folder of a workload means its certificate.
     #[arg(value_name = "FILE")]
@@ -63,7 +66,7 @@ pub(super) fn run(args: &InspectArgs, context: &Context) -> Result<ExitCode, Cli
     let now = context.now();
     let password = context.password()?;
     let view = View { now, password: password.as_ref(), mode: input.mode };
-    let found = content::pieces(&input.bytes).and_then(|pieces| facts::facts(&pieces, &view));
+    let found = content::pieces(&input.bytes).and_then(|pieces| gather::facts(&pieces, &view));
     let found = found.map_err(|why| InputError::Content { name: input.name.clone(), why })?;
     context.output.result(&Report { file: &input.name, found: &found }, || text::text(&found, now));
     Ok(ExitCode::SUCCESS)

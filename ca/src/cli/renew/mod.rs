@@ -21,21 +21,23 @@ use std::time::Duration;
 /// Arguments of `ca renew`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The authority says when a certificate is due: between a half and two thirds of its life, spread over all workloads.
-Before that, renew says so and exits with 0, so it may be run as often as you like. It also fetches the roots to
-believe and acknowledges them: a rotation of the root waits for every workload.
+The authority says when a certificate is due: between a half and two thirds of its life, spread
+over all workloads. Before that, renew says so and exits with 0: run it as often as you like. It
+fetches the roots to believe all the same, and acknowledges them: a rotation of the root waits for
+every workload.
 
 Examples:
   portcullis ca renew --out /var/lib/order/svid --daemon --exec 'systemctl reload order'
   portcullis ca renew --out /var/lib/order/svid --daemon --token-file /run/secrets/join-token
-      joins too, when there is no certificate yet, or the authority was away for longer than it lived
+      joins too, when there is no certificate yet or the authority was away longer than it lived
   */5 * * * *  portcullis ca renew --out /var/lib/order/svid --exec 'systemctl reload order'
-  portcullis ca renew --out svid --force          # now, though it is not due
+  portcullis ca renew --out svid --force                       # now, though it is not due
 
 CMD is run by sh -c after the files have changed, with PORTCULLIS_SVID_DIR in its environment.
-The daemon takes SIGTERM and SIGINT; its log is on standard error (PORTCULLIS_LOG=debug says more).
+SIGTERM and SIGINT end the daemon. It logs to standard error; PORTCULLIS_LOG=debug says more.
 
-Exit codes: 0 renewed or not due, 1 an error (the certificate before is still there), 2 a wrong command line.")]
+Exit codes: 0 renewed or not due, 1 an error (the certificate before is still there), 2 a wrong
+command line.")]
 pub(super) struct RenewArgs {
     #[command(flatten)]
     place: OutArgs,
@@ -62,15 +64,17 @@ pub(super) struct RenewArgs {
 /// Arguments of `ca rekey`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For a key that somebody may have seen. The certificate before stays good until it expires: if the key was stolen,
-revoke it on the authority's machine as soon as this is done, or the thief renews it too:
+For a key that somebody may have seen. The certificate before stays good until it expires. If its
+key was stolen, revoke it on the authority's machine as soon as this is done, or the thief renews
+it too:
   portcullis ca revoke --serial SERIAL --reason 'key stolen'
 
 Examples:
   portcullis ca rekey --out /var/lib/order/svid
   portcullis ca rekey --out /var/lib/order/svid --exec 'systemctl reload order'
 
-Exit codes: 0 done, 1 an error (certificate and key before are still there), 2 a wrong command line.")]
+Exit codes: 0 done, 1 an error (certificate and key before are still there), 2 a wrong command
+line.")]
 pub(super) struct RekeyArgs {
     #[command(flatten)]
     place: OutArgs,
@@ -115,8 +119,14 @@ pub(super) fn rekey(args: &RekeyArgs, context: &Context) -> Result<ExitCode, Cli
 fn once(order: &Order<'_>, context: &Context) -> Result<Identity, CliError> {
     let (dir, before) = load(order.out, context.now())?;
     let renewing = order.force || due(&before, context.now());
-    let (identity, synced) = local(ask(&dir, &before, renewing.then_some(order.keep_key)))?
-        .map_err(|error| unrenewed(error, order.out, &before, context.now()))?;
+    let refused = |error| failed(error, order.out, &before, context.now());
+    let (identity, synced) =
+        local(ask(&dir, &before, renewing.then_some(order.keep_key)))?.map_err(refused)?;
+    let synced = match synced {
+        // Revoked, or forgotten: that it is not due yet would be false comfort.
+        Err(error) if !renewing && error.needs_token() => return Err(refused(error)),
+        synced => synced,
+    };
     let outcome = if renewing { Outcome::Renewed } else { Outcome::Kept };
     let done = Done { dir: dir.path(), identity: &identity, outcome, synced, now: context.now() };
     done.print(context.output);
@@ -164,9 +174,9 @@ fn due(identity: &Identity, now: Timestamp) -> bool {
     !matches!(Schedule::new(identity.term(), clocks, false).next(clocks), Next::Wait(_))
 }
 
-fn unrenewed(error: ClientError, out: &Path, before: &Identity, now: Timestamp) -> CliError {
+fn failed(error: ClientError, out: &Path, before: &Identity, now: Timestamp) -> CliError {
     let place = Place { dir: out, id: Some(&before.svid.id), now };
-    if before.svid.not_after >= now {
+    if before.svid.not_after >= now && !error.needs_token() {
         complain(&format!(
             "the certificate before is good until {}",
             words::moment(before.svid.not_after, now)

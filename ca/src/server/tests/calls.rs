@@ -22,8 +22,7 @@ fn a_token_brings_a_certificate_without_a_client_certificate() {
         let trust = Trust::from_wire(issued.trust.unwrap(), None).unwrap();
         let chain: Vec<&[u8]> = issued.chain.iter().map(Vec::as_slice).collect();
         let now = clock::wall();
-        let svid =
-            verify::verify(&chain, &trust.bundle, &Default::default(), Side::Client, now).unwrap();
+        let svid = verify::verify(&chain, &trust.bundle, &Default::default(), Side::Client, now).unwrap();
         assert_eq!(svid.id.as_str(), ORDER);
         assert_eq!(svid.key, key.fingerprint());
         assert!(issued.renew_after > now.0 && issued.renew_after < svid.not_after.0);

@@ -27,8 +27,7 @@ fn when_it_stops_streams_end_nobody_new_comes_and_it_returns() {
         let address = server.address;
         let mut watching = server.client(Some(&member)).await;
         let (_say, heard) = mpsc::channel(1);
-        let mut trusts =
-            watching.call.watch_bundle(ReceiverStream::new(heard)).await.unwrap().into_inner();
+        let mut trusts = watching.call.watch_bundle(ReceiverStream::new(heard)).await.unwrap().into_inner();
         trusts.message().await.unwrap();
         let silent = TcpStream::connect(address).await.unwrap();
 

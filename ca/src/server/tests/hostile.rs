@@ -144,7 +144,7 @@ fn headers_beyond_their_bound_are_refused() {
 }
 
 #[test]
-fn a_message_that_claims_to_be_huge_or_never_comes_costs_nothing() {
+fn a_message_that_claims_to_be_huge_or_compressed_is_refused() {
     local(async {
         let ground = Ground::new();
         let server = ground.serve().await;

@@ -60,7 +60,10 @@ fn a_backup_made_while_somebody_writes_is_of_one_moment() {
             let ledger = read.ledger(&Filter::default()).unwrap();
             assert_eq!(
                 ledger,
-                (0..u64::try_from(ledger.len()).unwrap()).rev().map(|number| listed(issued(number))).collect::<Vec<_>>()
+                (0..u64::try_from(ledger.len()).unwrap())
+                    .rev()
+                    .map(|number| listed(issued(number)))
+                    .collect::<Vec<_>>()
             );
             assert_eq!(read.audit_pending().unwrap().len(), ledger.len());
             assert_eq!(read.live_instances(NOW).unwrap().len(), ledger.len());
