@@ -275,7 +275,7 @@ pub enum VerifyError {
     },
     /// No root of the bundle is above it.
     #[error(
-        "none of the {roots} roots of {trust_domain} vouches for it: it is of another authority, or the bundle here is old"
+        "no root of {trust_domain} ({roots} known) vouches for it: it is of another authority, or the bundle here is old"
     )]
     UnknownRoot {
         /// Whose bundle it is.

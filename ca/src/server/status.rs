@@ -25,9 +25,7 @@ const TROUBLE: Duration = Duration::from_secs(2);
 /// The status of a refusal.
 pub(super) fn of_refusal(refusal: &Refusal) -> Status {
     match refusal.kind() {
-        RefusalKind::Unauthenticated => Status::unauthenticated(
-            "the join token is not accepted: make a new one with `portcullis ca token create`",
-        ),
+        RefusalKind::Unauthenticated => Status::unauthenticated("the join token is not accepted"),
         RefusalKind::NotPermitted => Status::permission_denied(not_permitted(refusal)),
         RefusalKind::BadRequest => Status::invalid_argument(refusal.to_string()),
         RefusalKind::Unavailable => unavailable(),

@@ -102,6 +102,10 @@ pub(in crate::cli) fn advice(error: &ClientError, place: &Place<'_>) -> Option<S
             place.now,
             place.join()
         ),
+        ClientError::NotAccepted { alert, .. } if alert.contains("Revoked") => format!(
+            "it was revoked: `portcullis ca revoke --list` on the authority's machine says why. For a new start {}",
+            place.join()
+        ),
         ClientError::NotAccepted { .. } => format!("first `date -u`: is the clock right? Then {}", place.join()),
         ClientError::NoUrl => "make the token with --url https://HOST:8443".to_owned(),
         ClientError::Refused { pushback: Some(wait), .. } => {

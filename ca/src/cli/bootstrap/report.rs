@@ -36,8 +36,9 @@ impl Done<'_> {
         output.result(&self.value(), || self.text());
         if let Err(error) = &self.synced {
             complain(&format!(
-                "warning: the newest roots could not be had: {error}\n  The certificate is good all the same. A rotation \
-                 of the root waits for this workload until `portcullis ca renew` gets through"
+                "warning: whom to believe now could not be learnt: {error}\n  The files are good until {} as they are. A \
+                 rotation of the root waits for this workload until `portcullis ca renew` gets through",
+                moment(self.identity.svid.not_after, self.now)
             ));
         }
     }

@@ -11,6 +11,7 @@
 
 use crate::bundle::{Bundle, BundleError};
 use crate::certificate::{self, CertificateError};
+use crate::cli::words::harmless;
 use crate::csr::CsrError;
 use crate::key::KeyError;
 use crate::spiffe::{SpiffeId, TrustDomain};
@@ -30,6 +31,8 @@ use zeroize::Zeroizing;
 const MAX_PIECES: usize = 64;
 /// How a join token begins.
 pub(super) const TOKEN: &str = "pct1.";
+/// Of a label so many characters are repeated.
+const MAX_LABEL: usize = 40;
 const BEGIN: &str = "-----BEGIN ";
 
 /// One thing.
@@ -134,7 +137,9 @@ fn pem(text: &str) -> Result<Vec<Piece<'_>>, ContentError> {
             .and_then(|after| after.split_once("-----"))
             .ok_or(CertificateError::Pem)?;
         let end = format!("-----END {label}-----");
-        let length = block.find(&end).ok_or_else(|| ContentError::Unfinished(label.to_owned()))? + end.len();
+        let length = block.find(&end).ok_or_else(|| {
+            ContentError::Unfinished(harmless(&label.chars().take(MAX_LABEL).collect::<String>()))
+        })? + end.len();
         let (block, after) = block.split_at(length);
         pieces.push(piece(label, block)?);
         if pieces.len() > MAX_PIECES {

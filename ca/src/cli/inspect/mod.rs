@@ -86,4 +86,6 @@ pub(super) fn bundle(
 }
 
 #[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
 mod tests;

@@ -1,17 +1,18 @@
 //! The words for what was found, for people.
 
 use super::facts::{Certificate, Found, PrivateKey, Request, RevocationList, Role, Roots, State, Token};
-use crate::cli::words::{facts, moment};
+use crate::cli::words::{facts, harmless, moment};
 use crate::time::Timestamp;
 use std::fmt::Display;
 
 /// So many revoked certificates are listed; `--json` has all.
 const SHOWN: usize = 20;
 
-/// Lines of a name and a value, the values under each other; rows without a value are left out.
+/// Lines of a name and a value, the values under each other; rows without a value are left out. Values come from
+/// certificates that anybody may have made.
 pub(in crate::cli) fn rows(rows: &[(&str, String)]) -> String {
     let full = rows.iter().filter(|(_, value)| !value.is_empty());
-    let indented: Vec<_> = full.map(|(name, value)| (format!("  {name}"), value.clone())).collect();
+    let indented: Vec<_> = full.map(|(name, value)| (format!("  {name}"), harmless(value))).collect();
     let borrowed: Vec<_> = indented.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     facts(&borrowed)
 }
@@ -34,7 +35,7 @@ pub(super) fn text(found: &[Found], now: Timestamp) -> String {
         Found::RevocationList(one) => revocation_list(one, now),
         Found::Bundle(one) => bundle(one, now),
         Found::JoinToken(one) => token(one),
-        Found::Other { label } => format!("{label}: not looked into\n"),
+        Found::Other { label } => format!("{}: not looked into\n", harmless(label)),
     });
     texts.collect::<Vec<_>>().join("\n")
 }

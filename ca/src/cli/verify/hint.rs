@@ -2,6 +2,7 @@
 
 use super::question::{Failure, Question};
 use crate::certificate::{self, Facts};
+use crate::cli::words::harmless;
 use crate::spiffe::SpiffeId;
 use crate::time::human;
 use crate::verify::VerifyError;
@@ -12,9 +13,9 @@ impl Question<'_> {
         let read = |der: &Vec<u8>| certificate::read(der).ok().filter(&meant);
         match self.chain.iter().enumerate().find_map(|(index, der)| Some((index, read(der)?.subject))) {
             Some((0, _)) => "the certificate itself".to_owned(),
-            Some((_, subject)) => subject,
+            Some((_, subject)) => harmless(&subject),
             None => match self.believed.bundle.roots.iter().find_map(read) {
-                Some(root) => format!("the root {}", root.subject),
+                Some(root) => format!("the root {}", harmless(&root.subject)),
                 None => "a certificate of the chain".to_owned(),
             },
         }
@@ -68,9 +69,10 @@ impl Question<'_> {
         match chain.iter().map(|one| &one.issuer).find(|issuer| !known(issuer)) {
             Some(_) if subjects.is_empty() => "the bundle holds no root at all: it makes believe nobody".to_owned(),
             Some(missing) => format!(
-                "{missing} signed it, and is neither in the file nor in the bundle. If that is an intermediate, use the \
+                "{} signed it, and is neither in the file nor in the bundle. If that is an intermediate, use the \
                  file with the whole chain (svid.pem); if it is a root, get the bundle anew: `portcullis ca bundle \
-                 export`"
+                 export`",
+                harmless(missing)
             ),
             None => "a root of the bundle has the right name and another key: the authority was made anew. Get the \
                      bundle anew: `portcullis ca bundle export`"

@@ -57,7 +57,7 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_enum)]
     side: Option<SideArg>,
     /// The moment to check for. Default: now, by the clock of this machine.
-    #[arg(long, value_name = "TIME", default_value = "now")]
+    #[arg(long, value_name = "TIME", default_value = "now", hide_default_value = true)]
     at: Moment,
     /// Whose the bundle is, when its roots do not say it.
     #[arg(long, value_name = "NAME")]
