@@ -12,7 +12,7 @@
 //!
 //! # Life of a call
 //!
-//! [`listener`] accepts, [`connection`] shakes hands and looks at the limits ([`admission`], [`limit`]), [`service`]
+//! [`listener`] accepts, [`connection`] shakes hands and looks at the limits ([`admission`], [`limit`]), `service`
 //! reads the call, [`core`] asks the authority on a thread that may block, [`stream`] serves who watches. Beside them
 //! [`updates`] sees what changes and passes it on ([`view`]).
 //!
