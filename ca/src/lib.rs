@@ -36,6 +36,7 @@ pub mod server;
 pub mod spiffe;
 pub mod store;
 pub mod time;
+mod tls;
 pub mod token;
 pub mod trust;
 pub mod verify;

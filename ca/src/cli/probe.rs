@@ -8,6 +8,7 @@ use crate::clock;
 use crate::deny::DenyList;
 use crate::spiffe::SpiffeId;
 use crate::time::Timestamp;
+use crate::tls::{self, LocalExecutor, tls13_signatures};
 use crate::trust::Trust;
 use crate::verify::{self, Side, VerifyError};
 use http::{Request, Response, Uri, header};
@@ -15,12 +16,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{self, CryptoProvider, aws_lc_rs};
+use rustls::ClientConfig;
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::version::TLS13;
-use rustls::{ClientConfig, DigitallySignedStruct, PeerIncompatible, SignatureScheme};
 use serde::Serialize;
 use std::io;
 use std::sync::Arc;
@@ -102,7 +101,7 @@ async fn connect(uri: &Uri) -> Result<TlsStream<TcpStream>, ProbeError> {
     let tcp = TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443)));
     let tcp = tcp.await.map_err(ProbeError::Unreachable)?;
     let name = ServerName::try_from(host).map_err(|_| ProbeError::Url)?;
-    let connector = TlsConnector::from(Arc::new(config()?));
+    let connector = TlsConnector::from(config()?);
     connector.connect(name, tcp).await.map_err(ProbeError::Unreachable)
 }
 
@@ -132,20 +131,16 @@ fn http_date(text: &str) -> Option<Timestamp> {
     OffsetDateTime::parse(text, &Rfc2822).ok().map(|moment| Timestamp(moment.unix_timestamp()))
 }
 
-fn config() -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&[&TLS13])?;
-    let verifier = Arc::new(Anybody(provider));
-    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(config)
+fn config() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let verifier = Anybody { provider: tls::provider() };
+    Ok(tls::finished(tls::connecting(Arc::new(verifier))?.with_no_client_auth()))
 }
 
 /// Takes any certificate whose key the server has. It is judged after the handshake.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct Anybody {
+    provider: Arc<CryptoProvider>,
+}
 
 impl ServerCertVerifier for Anybody {
     fn verify_server_cert(
@@ -162,41 +157,7 @@ impl ServerCertVerifier for Anybody {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(PeerIncompatible::ServerDoesNotSupportTls12Or13.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        crypto::verify_tls13_signature(message, cert, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Lets hyper spawn its tasks on this thread.
-#[derive(Debug, Clone, Copy)]
-struct LocalExecutor;
-
-impl<F> hyper::rt::Executor<F> for LocalExecutor
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
+    tls13_signatures!();
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::profile::Validity;
 use crate::proto::certificate_authority_server::{CertificateAuthority, CertificateAuthorityServer};
 use crate::proto::{self, Acknowledgement, BootstrapRequest, Issued, RenewRequest};
 use crate::time::Timestamp;
+use crate::tls::LocalExecutor;
 use crate::token::JoinToken;
 use crate::trust::Trust;
 use hyper::service::service_fn;
@@ -304,18 +305,6 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, fake: Fake) {
     tokio::select! {
         _ended = connection => {}
         () = cut.notified() => {}
-    }
-}
-
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor
-where
-    F::Output: 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
     }
 }
 

@@ -12,18 +12,15 @@ use crate::deny::DenyList;
 use crate::names::Fingerprint;
 use crate::spiffe::{SpiffeId, TrustDomain};
 use crate::time::Timestamp;
+use crate::tls::{self, tls13_signatures};
 use crate::token::JoinToken;
 use crate::verify::{self, Side};
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{self, CryptoProvider, aws_lc_rs};
+use rustls::client::WantsClientCert;
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::version::TLS13;
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, PeerIncompatible,
-    SignatureScheme,
-};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ConfigBuilder, OtherError};
 use std::io;
 use std::sync::Arc;
 
@@ -34,7 +31,7 @@ const AUTHORITY: &str = "/ca";
 pub(super) fn first_contact(token: &JoinToken) -> Result<Arc<ClientConfig>, rustls::Error> {
     let believed = Believed::Roots(token.roots.clone(), token.trust_domain.clone());
     let config = builder(believed)?.with_no_client_auth();
-    Ok(finish(config))
+    Ok(tls::finished(config))
 }
 
 /// For every later contact: believe the bundle, show the certificate.
@@ -46,7 +43,7 @@ pub(super) fn member(identity: &Identity) -> Result<Arc<ClientConfig>, rustls::E
     let key = aws_lc_rs::sign::any_ecdsa_type(&PrivatePkcs8KeyDer::from(key.pkcs8()).into())?;
     let own = SingleCertAndKey::from(CertifiedKey::new(chain, key));
     let config = builder(believed)?.with_client_cert_resolver(Arc::new(own));
-    Ok(finish(config))
+    Ok(tls::finished(config))
 }
 
 /// Why the authority was not believed, if that is why the handshake failed.
@@ -119,42 +116,9 @@ impl ServerCertVerifier for Verifier {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(PeerIncompatible::ServerDoesNotSupportTls12Or13.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        crypto::verify_tls13_signature(message, cert, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    tls13_signatures!();
 }
 
-type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
-
-fn builder(believed: Believed) -> Result<Builder, rustls::Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Verifier { believed, provider: Arc::clone(&provider) };
-    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13])?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)))
-}
-
-fn finish(mut config: ClientConfig) -> Arc<ClientConfig> {
-    // A resumed handshake does not look at certificates again: who was revoked meanwhile would walk in.
-    config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Arc::new(config)
+fn builder(believed: Believed) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+    tls::connecting(Arc::new(Verifier { believed, provider: tls::provider() }))
 }

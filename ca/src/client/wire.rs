@@ -3,6 +3,7 @@
 //! A connection runs as local tasks; they end with its [`Driver`]. It remembers the alert the other side ended it with:
 //! on its way through HTTP/2 that becomes a text.
 
+use crate::tls::LocalExecutor;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
@@ -78,20 +79,6 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// Lets hyper spawn its tasks on this thread.
-#[derive(Debug, Clone, Copy)]
-struct LocalExecutor;
-
-impl<F> hyper::rt::Executor<F> for LocalExecutor
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
     }
 }
 

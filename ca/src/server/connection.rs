@@ -18,6 +18,7 @@ use super::{Limits, Stopping, status, tls};
 use crate::certificate;
 use crate::clock;
 use crate::proto::certificate_authority_server::{CertificateAuthorityServer, SERVICE_NAME};
+use crate::tls::LocalExecutor;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -275,18 +276,4 @@ fn http2() -> http2::Builder<LocalExecutor> {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_LIMIT);
     builder
-}
-
-/// Lets hyper spawn its tasks on this thread.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LocalExecutor;
-
-impl<F> hyper::rt::Executor<F> for LocalExecutor
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
 }

@@ -17,25 +17,19 @@ use super::limit::{Bucket, Rate};
 use super::view::Trusted;
 use crate::clock;
 use crate::key::Key;
+use crate::tls::{self, ALPN, tls13_signatures};
 use crate::verify::VerifyError;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{self, CryptoProvider, aws_lc_rs};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
-use rustls::{
-    CertificateError, CommonState, DigitallySignedStruct, DistinguishedName, PeerIncompatible, ServerConfig,
-    SignatureScheme,
-};
+use rustls::{CertificateError, CommonState, DistinguishedName, ServerConfig};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
-
-/// The only protocol inside.
-const ALPN: &[u8] = b"h2";
 
 /// What the server shows; replaced while it runs.
 #[derive(Debug, Default)]
@@ -45,7 +39,7 @@ impl Shown {
     /// Shows `chain` (DER, the certificate first, the root among it) from the next handshake on.
     pub(super) fn replace(&self, chain: Vec<Vec<u8>>, key: &Key) -> Result<(), rustls::Error> {
         let key = PrivatePkcs8KeyDer::from(key.pkcs8().to_vec());
-        let key = aws_lc_rs::default_provider().key_provider.load_private_key(key.into())?;
+        let key = tls::provider().key_provider.load_private_key(key.into())?;
         let chain = chain.into_iter().map(CertificateDer::from).collect();
         let shown = Arc::new(CertifiedKey::new(chain, key));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(shown);
@@ -61,7 +55,7 @@ impl ResolvesServerCert for Shown {
 
 /// Accepts connections that are shown `shown`, from members by `trusted` and from strangers.
 pub(super) fn acceptor(shown: Arc<Shown>, trusted: Trusted) -> Result<TlsAcceptor, rustls::Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = tls::provider();
     let verifier = Verifier { trusted, provider: Arc::clone(&provider), said: Mutex::default() };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])?
@@ -137,28 +131,7 @@ impl ClientCertVerifier for Verifier {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(PeerIncompatible::Tls12NotOffered.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        crypto::verify_tls13_signature(message, cert, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    tls13_signatures!();
 }
 
 /// The error whose alert says why.

@@ -236,7 +236,7 @@ impl Running {
 
     async fn try_client(&self, workload: Option<&Workload>) -> Result<Client, Box<dyn std::error::Error>> {
         let tls = self.shake(self.tls(workload)).await?;
-        let mut builder = http2::Builder::new(super::connection::LocalExecutor);
+        let mut builder = http2::Builder::new(crate::tls::LocalExecutor);
         let (send, connection) = builder.timer(TokioTimer::new()).handshake(TokioIo::new(tls)).await?;
         let driver = tokio::task::spawn_local(connection);
         let origin: Uri = format!("https://{}", self.address).parse()?;
