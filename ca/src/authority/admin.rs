@@ -172,14 +172,6 @@ impl Authority {
         Ok(self.store.read()?.ledger(filter)?)
     }
 
-    /// Instances whose newest certificate has not expired.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn live_instances(&self, now: Timestamp) -> Result<Vec<Instance>, AuthorityError> {
-        Ok(self.store.read()?.live_instances(now)?)
-    }
-
     /// Who holds a certificate; `None`: the ledger does not know it.
     ///
     /// # Errors

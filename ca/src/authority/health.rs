@@ -12,7 +12,6 @@ use crate::spiffe::SpiffeId;
 use crate::store::{AuthorityRecord, Instance};
 use crate::time::{Timestamp, human};
 use serde::Serialize;
-use std::collections::HashSet;
 use std::time::Duration;
 
 /// A root that lives less than this is a problem: rotating it takes a while.
@@ -100,10 +99,7 @@ impl Authority {
     pub fn health(&self, now: Timestamp) -> Result<Health, AuthorityError> {
         let settings = self.settings()?;
         let authorities = self.authorities()?;
-        let mut live = self.live_instances(now)?;
-        let good: HashSet<_> =
-            self.good_certificates(now)?.into_iter().map(|issued| issued.instance).collect();
-        live.retain(|instance| good.contains(&instance.instance));
+        let live = self.live_instances(now)?;
         let believed = settings.phase.believed();
         let mut roots = Vec::new();
         for id in &believed {

@@ -142,9 +142,7 @@ impl Authority {
         (step, now): (&Step, Timestamp),
     ) -> Result<Gathered, AuthorityError> {
         let certificates = self.good(read, settings, now)?;
-        let holders: HashSet<_> = certificates.iter().map(|issued| &issued.instance).collect();
-        let mut live = read.live_instances(now)?;
-        live.retain(|instance| holders.contains(&instance.instance));
+        let live = holders(read, &certificates, now)?;
         let signs = find(&read.authorities()?, will_sign(&settings.phase, step))?;
         let signs = Fingerprint::of(&signs.der);
         let tokens = read.fresh_tokens(now)?.into_iter();
@@ -157,12 +155,17 @@ impl Authority {
         Ok(Gathered { live, tokens: tokens.collect(), certificates, unlisted_until })
     }
 
-    /// Certificates that have not expired and are not denied.
-    pub(super) fn good_certificates(&self, now: Timestamp) -> Result<Vec<Issued>, AuthorityError> {
+    /// Instances that hold a certificate which has not expired and is not denied.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn live_instances(&self, now: Timestamp) -> Result<Vec<Instance>, AuthorityError> {
         let read = self.store.read()?;
-        self.good(&*read, &read.settings()?, now)
+        let certificates = self.good(&*read, &read.settings()?, now)?;
+        holders(&*read, &certificates, now)
     }
 
+    /// Certificates that have not expired and are not denied.
     fn good(
         &self,
         read: &(impl Reading + ?Sized),
@@ -239,6 +242,17 @@ impl Gathered {
             unlisted_until: self.unlisted_until,
         }
     }
+}
+
+fn holders(
+    read: &(impl Reading + ?Sized),
+    certificates: &[Issued],
+    now: Timestamp,
+) -> Result<Vec<Instance>, AuthorityError> {
+    let holders: HashSet<_> = certificates.iter().map(|issued| &issued.instance).collect();
+    let mut live = read.live_instances(now)?;
+    live.retain(|instance| holders.contains(&instance.instance));
+    Ok(live)
 }
 
 /// The root that would sign after a step: whom joining members must be able to verify.
