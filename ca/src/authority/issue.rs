@@ -99,6 +99,17 @@ impl Authority {
         self.noted(granted, Event::new(What::RequestRefused, ask.now, ask.caller.clone()))
     }
 
+    /// Whether a token could bring a certificate now: it is known, fresh and in time. Reads only; a guess costs no
+    /// more than a look-up.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn is_fresh(&self, token: &str, now: Timestamp) -> Result<bool, AuthorityError> {
+        let Some(hash) = token::hash_of(token) else { return Ok(false) };
+        let known = self.store.read()?.token(&hash)?;
+        Ok(known.is_some_and(|token| token.spent.is_none() && now < token.expires))
+    }
+
     fn try_bootstrap(&self, ask: &BootstrapAsk<'_>) -> Result<Granted, Refusal> {
         let hash = token::hash_of(ask.token).ok_or(Refusal::UnknownToken)?;
         let csr = csr::parse(ask.csr)?;
