@@ -25,6 +25,7 @@ pub mod clock;
 pub mod csr;
 pub mod deny;
 pub mod entry;
+mod files;
 pub mod intermediate;
 pub mod issuer;
 pub mod key;

@@ -14,7 +14,7 @@
 
 use crate::csr::Wishes;
 use crate::entry::Entry;
-use crate::spiffe::SpiffeId;
+use crate::spiffe::{AUTHORITY_PATH, SpiffeId};
 use crate::time::{Timestamp, human};
 use std::time::Duration;
 
@@ -24,8 +24,6 @@ pub const TTL_LEAST: Duration = Duration::from_secs(60);
 pub const TTL_MOST: Duration = Duration::from_secs(72 * 3_600);
 /// So far before the moment of issue a certificate starts: clocks of peers may be behind.
 pub const BACKDATE: Duration = Duration::from_secs(60);
-/// The path of the authority's own server.
-const RESERVED: &str = "/ca";
 /// An entry has no more DNS names.
 const MAX_DNS: usize = 64;
 const MAX_DNS_NAME: usize = 253;
@@ -138,7 +136,7 @@ pub fn renew_after(grant: &Grant, random: u64) -> Timestamp {
 pub fn entry_sound(entry: &Entry) -> Result<(), EntryError> {
     match entry.id.path() {
         "" => return Err(EntryError::NoPath(entry.id.clone())),
-        RESERVED => return Err(EntryError::Reserved(entry.id.clone())),
+        AUTHORITY_PATH => return Err(EntryError::Reserved(entry.id.clone())),
         _ => {}
     }
     if entry.dns.len() > MAX_DNS {

@@ -283,8 +283,8 @@ impl fmt::Display for Laggard {
             Self::NotAcknowledged { instance, id, acknowledged, needs, not_after } => write!(
                 out,
                 "{id} (instance {instance}) has acknowledged bundle {acknowledged}, not {needs}: see that it runs and \
-                 reaches the authority, or bring it the bundle and run `portcullis ca bundle acknowledge {instance}`, \
-                 or wait until its certificate expires at {not_after}"
+                 reaches the authority, or bring it the bundle and run `portcullis ca bundle acknowledge {instance} \
+                 --sequence {needs}`, or wait until its certificate expires at {not_after}"
             ),
             Self::Certificate { serial, id, instance, root, not_after } => write!(
                 out,

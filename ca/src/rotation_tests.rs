@@ -36,6 +36,7 @@ fn instance(acknowledged: u64) -> Instance {
         seen: Timestamp(0),
         serial: Serial::from_random([1; 16]),
         not_after: Timestamp(100),
+        shown: false,
     }
 }
 
@@ -186,7 +187,7 @@ fn force_takes_the_step_and_tells_over_whom() {
 #[test]
 fn each_laggard_has_one_line_that_names_it_and_the_way_out() {
     let laggards = [
-        (Laggard::behind(&instance(3), 7), "bundle acknowledge 0101010101010101`"),
+        (Laggard::behind(&instance(3), 7), "bundle acknowledge 0101010101010101 --sequence 7`"),
         (Laggard::holds(&certificate(1)), "revoke --serial 41010101010101010101010101010101`"),
         (Laggard::Token { entry: id(), expires: Timestamp(100) }, "spiffe://shop.example/svc/order"),
         (Laggard::Unlisted { until: Timestamp(100) }, "restored"),

@@ -15,6 +15,9 @@ const SCHEME: &str = "spiffe://";
 const MAX_ID: usize = 2048;
 const MAX_TRUST_DOMAIN: usize = 255;
 
+/// The path of the authority's own SPIFFE ID: no entry may have it, and nobody may deny it.
+pub const AUTHORITY_PATH: &str = "/ca";
+
 /// The root of trust an ID belongs to: 1 to 255 bytes of `a-z 0-9 . - _`, as in `shop.example`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TrustDomain(Box<str>);

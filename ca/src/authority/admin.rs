@@ -7,8 +7,8 @@ use crate::entry::{Entry, Grants, Token};
 use crate::names::{Fingerprint, InstanceId, Serial};
 use crate::policy;
 use crate::spiffe::SpiffeId;
-use crate::store::{Filter, Instance, Issued, Settings};
-use crate::time::Timestamp;
+use crate::store::{Filter, Instance, Issued};
+use crate::time::{Timestamp, human};
 use crate::token::{self, JoinToken};
 use crate::trust::MAX_ASSERTERS;
 use std::time::Duration;
@@ -180,67 +180,101 @@ impl Authority {
         Ok(self.store.read()?.issued(serial)?.map(|issued| issued.instance))
     }
 
-    /// A workload says which sequence it has stored.
+    /// Workloads say which sequence they have stored; each shows its certificate with it. One transaction for all; what
+    /// cannot be is passed over with a warning.
     ///
     /// # Errors
-    /// When the sequence never was, or nothing was issued to the workload.
-    pub fn acknowledge(&self, peer: &Svid, sequence: u64, now: Timestamp) -> Result<(), AuthorityError> {
-        let read = self.store.read()?;
-        let settings = read.settings()?;
-        let issued = read.issued(&peer.serial)?.ok_or(AuthorityError::NoCertificate(peer.serial))?;
-        let instance = read.instance(&issued.instance)?;
-        drop(read);
-        let instance = instance.ok_or(AuthorityError::NoInstance(issued.instance))?;
+    /// When the store cannot be read or written: then none of it was kept.
+    pub fn acknowledge_all(&self, said: &[(Svid, u64)], now: Timestamp) -> Result<(), AuthorityError> {
+        let news = self.not_yet_known(said)?;
         // Most acknowledgements say nothing new, after a reconnect: they cost no write.
-        if sequence <= instance.acknowledged {
+        if news.is_empty() {
             return Ok(());
         }
-        self.put_acknowledgement((&settings, &instance.instance), sequence, (now, None))
+        let write = self.store.write()?;
+        for (id, serial, sequence) in news {
+            // Read again: a renewal may have come in between.
+            let Some(before) = write.instance(&id)? else { continue };
+            let acknowledged = before.acknowledged.max(sequence);
+            let shown = before.shown || before.serial == serial;
+            write.put_instance(&Instance { acknowledged, shown, seen: now, ..before })?;
+        }
+        Ok(write.commit()?)
     }
 
-    /// The operator says it for a workload that cannot.
+    /// [`Self::acknowledge_all`] for one.
     ///
     /// # Errors
-    /// When there is no such instance.
-    pub fn acknowledge_by_hand(&self, instance: &InstanceId, now: Timestamp) -> Result<u64, AuthorityError> {
-        let settings = self.settings()?;
-        let event = Event {
-            instance: Some(instance.clone()),
-            sequence: Some(settings.sequence),
-            ..Event::new(What::BundleAcknowledgedByHand, now, operator())
-        };
-        self.put_acknowledgement((&settings, instance), settings.sequence, (now, Some(event)))?;
-        Ok(settings.sequence)
+    /// See there.
+    pub fn acknowledge(&self, peer: &Svid, sequence: u64, now: Timestamp) -> Result<(), AuthorityError> {
+        self.acknowledge_all(&[(peer.clone(), sequence)], now)
     }
 
-    fn put_acknowledgement(
-        &self,
-        (settings, instance): (&Settings, &InstanceId),
-        sequence: u64,
-        (now, event): (Timestamp, Option<Event>),
-    ) -> Result<(), AuthorityError> {
-        if sequence > settings.sequence {
-            return Err(AuthorityError::UnknownSequence { said: sequence, known: settings.sequence });
+    /// What of `said` changes a record: the instance, the certificate it showed, the sequence.
+    fn not_yet_known(&self, said: &[(Svid, u64)]) -> Result<Vec<(InstanceId, Serial, u64)>, AuthorityError> {
+        let read = self.store.read()?;
+        let newest = read.settings()?.sequence;
+        let mut news = Vec::new();
+        for (peer, sequence) in said {
+            let issued = read.issued(&peer.serial)?;
+            let instance = issued.map(|issued| read.instance(&issued.instance)).transpose()?.flatten();
+            match instance {
+                Some(_) if *sequence > newest => {
+                    tracing::warn!(event = "acknowledged_the_future", id = %peer.id, sequence, newest);
+                }
+                Some(known) => {
+                    let shows = !known.shown && known.serial == peer.serial;
+                    if shows || *sequence > known.acknowledged {
+                        news.push((known.instance, peer.serial, *sequence));
+                    }
+                }
+                None => {
+                    tracing::warn!(event = "acknowledged_by_nobody_known", id = %peer.id, serial = %peer.serial)
+                }
+            }
         }
+        Ok(news)
+    }
+
+    /// The operator says it for a workload that cannot: `sequence` is of the bundle it was brought.
+    ///
+    /// # Errors
+    /// When there is no such instance, or the sequence never was.
+    pub fn acknowledge_by_hand(
+        &self,
+        instance: &InstanceId,
+        sequence: u64,
+        now: Timestamp,
+    ) -> Result<(), AuthorityError> {
         let write = self.store.write()?;
-        // Read again: a renewal may have come in between.
+        let known = write.settings()?.sequence;
+        if sequence > known {
+            return Err(AuthorityError::UnknownSequence { said: sequence, known });
+        }
         let before = write.instance(instance)?.ok_or_else(|| AuthorityError::NoInstance(instance.clone()))?;
         let acknowledged = before.acknowledged.max(sequence);
+        audit(
+            &*write,
+            &Event {
+                spiffe_id: Some(before.id.clone()),
+                instance: Some(instance.clone()),
+                sequence: Some(sequence),
+                ..Event::new(What::BundleAcknowledgedByHand, now, operator())
+            },
+        )?;
         write.put_instance(&Instance { acknowledged, seen: now, ..before })?;
-        if let Some(event) = event {
-            audit(&*write, &event)?;
-        }
         Ok(write.commit()?)
     }
 }
 
 fn entry_event(what: What, entry: &Entry, now: Timestamp) -> Event {
     let grants = [(entry.grants.assert, "assert"), (entry.grants.admin, "admin")];
-    let granted: Vec<_> = grants.into_iter().filter(|(has, _)| *has).map(|(_, word)| word).collect();
+    let granted: String =
+        grants.into_iter().filter(|(has, _)| *has).map(|(_, word)| format!(", may {word}")).collect();
     Event {
         spiffe_id: Some(entry.id.clone()),
         dns: entry.dns.clone(),
-        details: (!granted.is_empty()).then(|| format!("may {}", granted.join(", "))),
+        details: Some(format!("longest life {}{granted}", human(Duration::from_secs(entry.ttl_max)))),
         ..Event::new(what, now, operator())
     }
 }

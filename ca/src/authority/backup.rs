@@ -3,18 +3,15 @@
 //! A backup is a folder with the same files. Keys go in as they are: encrypted when they are encrypted.
 //!
 //! A store that is put back is older than the world: tokens spent since then look fresh, and members hold newer
-//! certificates and sequences than it knows. So fresh tokens are deleted, the sequence jumps, and certificates from
-//! before the moment of restoring are renewed although the ledger does not know them.
+//! certificates and sequences than it knows. So fresh tokens are deleted, the sequence jumps to the seconds of the
+//! clock, and certificates from before the moment of restoring are renewed although the ledger does not know them.
 
-use super::init::make_folder;
+use super::init::{beside, make_folder};
 use super::{Authority, AuthorityError, Dir, audit, operator};
 use crate::audit::{Event, What};
 use crate::store::{Settings, Sqlite};
 use crate::time::Timestamp;
 use std::path::Path;
-
-/// More sequences than go by between a backup and its use.
-const JUMP: u64 = 1_000_000;
 
 impl Authority {
     /// Writes a copy of everything to the new folder `to`.
@@ -41,27 +38,32 @@ impl Authority {
     /// # Errors
     /// When `from` holds no sound backup, or `to` holds something.
     pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<Settings, AuthorityError> {
-        let (source, dir) = (Dir::new(from), Dir::new(to));
+        let source = Dir::new(from);
+        Dir::new(to).check_owner()?;
         if !source.database().exists() {
             return Err(AuthorityError::NotInitialised(from.to_owned()));
         }
         if std::fs::read_dir(to).is_ok_and(|mut files| files.next().is_some()) {
             return Err(AuthorityError::NotEmpty(to.to_owned()));
         }
-        make_folder(&dir.keys())?;
-        copy_files(&source, &dir)?;
-        // Last: a folder without a store is no authority, so a crash before leaves none.
-        Sqlite::restore(&source.database(), &dir.database())?;
-        let authority = Self::open_without_keys(to, None)?;
-        let settings = authority.after_restore(now)?;
-        authority.flush_audit()?;
-        Ok(settings)
+        // Beside first: a store in its place has dropped the tokens that may have been spent since the backup.
+        let beside = Dir::new(&beside(to)?);
+        let restored = restore_to(&source, &beside, now).and_then(|settings| {
+            let io = |source| AuthorityError::Io { path: to.to_owned(), source };
+            std::fs::rename(beside.path(), to).map_err(io)?;
+            Ok(settings)
+        });
+        if restored.is_err() {
+            let _ = std::fs::remove_dir_all(beside.path());
+        }
+        restored
     }
 
     fn after_restore(&self, now: Timestamp) -> Result<Settings, AuthorityError> {
         let write = self.store.write()?;
         let settings = write.settings()?;
-        let sequence = settings.sequence + JUMP;
+        // More than went by since the backup, and more than after any earlier restore: seconds only grow.
+        let sequence = settings.sequence.saturating_add(1).max(now.0.unsigned_abs());
         let settings = Settings { sequence, restored: Some(now), ..settings };
         write.put_settings(&settings)?;
         write.drop_fresh_tokens()?;
@@ -69,6 +71,17 @@ impl Authority {
         write.commit()?;
         Ok(settings)
     }
+}
+
+fn restore_to(source: &Dir, dir: &Dir, now: Timestamp) -> Result<Settings, AuthorityError> {
+    make_folder(&dir.keys())?;
+    copy_files(source, dir)?;
+    // Last: a folder without a store is no authority.
+    Sqlite::restore(&source.database(), &dir.database())?;
+    let authority = Authority::open_without_keys(dir.path(), None)?;
+    let settings = authority.after_restore(now)?;
+    authority.flush_audit()?;
+    Ok(settings)
 }
 
 /// Copies the audit file and the keys that are not in `to` yet.

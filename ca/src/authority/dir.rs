@@ -9,7 +9,9 @@
 //!
 //! Decides names only; who reads the files says what must hold of them.
 
+use super::AuthorityError;
 use crate::names::AuthorityId;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The folder.
@@ -25,6 +27,20 @@ impl Dir {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Refuses to work on the folder of another user: what root wrote there, its owner could not read any more.
+    ///
+    /// # Errors
+    /// When the folder is there and somebody else's.
+    pub(super) fn check_owner(&self) -> Result<(), AuthorityError> {
+        let ours = rustix::process::geteuid().as_raw();
+        match std::fs::metadata(&self.0) {
+            Ok(folder) if folder.uid() != ours => {
+                Err(AuthorityError::WrongUser { path: self.0.clone(), owner: folder.uid() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The store.

@@ -3,7 +3,7 @@
 //! [`AuthorityError`] is for the operator. [`Refusal`] is what a workload gets: its kind goes over the wire, its
 //! words into the audit file, so that a guesser of tokens learns nothing from the answer.
 
-use crate::audit::AuditError;
+use crate::audit::{AuditError, Event};
 use crate::certificate::{CertificateError, SvidError};
 use crate::csr::CsrError;
 use crate::issuer::IssueError;
@@ -75,9 +75,39 @@ pub enum AuthorityError {
     /// The rule is not on the deny-list.
     #[error("that is not on the deny-list; `portcullis ca revoke --list` shows what is")]
     NotDenied,
-    /// The caller does not hold a certificate it may use.
-    #[error("{0}")]
-    NotAllowed(Refusal),
+    /// What must not be on the deny-list.
+    #[error("{what} cannot be revoked so: {instead}")]
+    NotRevocable {
+        /// What.
+        what: String,
+        /// What to do.
+        instead: &'static str,
+    },
+    /// The folder is somebody else's.
+    #[error(
+        "{path} belongs to uid {owner}, and files made by another user would be closed to it: run this as that user, as in `sudo -u '#{owner}' portcullis ca …`"
+    )]
+    WrongUser {
+        /// The folder.
+        path: PathBuf,
+        /// Whose.
+        owner: u32,
+    },
+    /// The intermediate that would sign is too old.
+    #[error(
+        "{intermediate}, which would sign then, expires at {not_after}, too soon: `portcullis ca intermediate rotate --root {root}` first"
+    )]
+    IntermediateOld {
+        /// Which.
+        intermediate: AuthorityId,
+        /// When.
+        not_after: Timestamp,
+        /// The root above.
+        root: AuthorityId,
+    },
+    /// The root is not believed, so nothing is signed under it.
+    #[error("{0} is not believed: `portcullis ca root show` names the roots that are")]
+    NotBelieved(AuthorityId),
     /// A span outside its bounds.
     #[error("{what} must be from {least} to {most}")]
     OutOfBounds {
@@ -148,11 +178,23 @@ pub enum Refusal {
     #[error("the join token is unknown")]
     UnknownToken,
     /// The token's time is over.
-    #[error("the join token expired at {0}")]
-    TokenExpired(Timestamp),
+    #[error("the join token of {entry} expired at {expires}")]
+    TokenExpired {
+        /// Whose it was.
+        entry: SpiffeId,
+        /// When.
+        expires: Timestamp,
+    },
     /// The token was used with another key.
-    #[error("the join token was used already, at {0}")]
-    TokenSpent(Timestamp),
+    #[error("the join token of {entry} was used already, at {at}: somebody else has it too")]
+    TokenSpent {
+        /// Whose it was.
+        entry: SpiffeId,
+        /// When it was used.
+        at: Timestamp,
+        /// The certificate it brought.
+        serial: Serial,
+    },
     /// The request for a certificate.
     #[error(transparent)]
     Csr(#[from] CsrError),
@@ -173,6 +215,24 @@ pub enum Refusal {
         "certificate {0} is not in the ledger: if nobody restored a backup, the signing key may be stolen"
     )]
     NotInLedger(Serial),
+    /// The entry was deleted and registered anew since.
+    #[error("its certificate is older than the entry {id}, which was registered anew at {created}")]
+    OlderThanEntry {
+        /// Which entry.
+        id: SpiffeId,
+        /// Since when.
+        created: Timestamp,
+    },
+    /// A newer certificate of the same instance is in use.
+    #[error(
+        "certificate {serial} was renewed and {by} is in use: the workload's state was copied, or stolen"
+    )]
+    Superseded {
+        /// The old one.
+        serial: Serial,
+        /// The newest.
+        by: Serial,
+    },
     /// The key is somebody else's.
     #[error("the public key is in use by {0}: make a new key for each workload")]
     KeyTaken(SpiffeId),
@@ -198,14 +258,34 @@ impl Refusal {
     /// What it means to the caller.
     pub fn kind(&self) -> RefusalKind {
         match self {
-            Self::UnknownToken | Self::TokenExpired(_) | Self::TokenSpent(_) => RefusalKind::Unauthenticated,
-            Self::NoEntry(_) | Self::Denied(_) | Self::NotInLedger(_) | Self::KeyTaken(_) => {
-                RefusalKind::NotPermitted
+            Self::UnknownToken | Self::TokenExpired { .. } | Self::TokenSpent { .. } => {
+                RefusalKind::Unauthenticated
             }
+            Self::NoEntry(_)
+            | Self::Denied(_)
+            | Self::NotInLedger(_)
+            | Self::OlderThanEntry { .. }
+            | Self::Superseded { .. }
+            | Self::KeyTaken(_) => RefusalKind::NotPermitted,
             Self::Policy(policy::Refusal::IssuerExpires { .. } | policy::Refusal::DeniedUntil(_))
             | Self::Unavailable(_) => RefusalKind::Unavailable,
             Self::Csr(_) | Self::Policy(_) | Self::Svid(_) => RefusalKind::BadRequest,
         }
+    }
+}
+
+impl Refusal {
+    /// Puts into the event whom and which certificate it is about, as far as the refusal knows.
+    pub(super) fn about(&self, event: &mut Event) {
+        let (id, serial) = match self {
+            Self::TokenExpired { entry, .. } => (Some(entry), None),
+            Self::TokenSpent { entry, serial, .. } => (Some(entry), Some(serial)),
+            Self::NoEntry(id) | Self::Denied(id) | Self::OlderThanEntry { id, .. } => (Some(id), None),
+            Self::Superseded { serial, .. } | Self::NotInLedger(serial) => (None, Some(serial)),
+            _ => (None, None),
+        };
+        event.spiffe_id = event.spiffe_id.take().or_else(|| id.cloned());
+        event.serial = event.serial.or(serial.copied());
     }
 }
 

@@ -65,6 +65,7 @@ impl Authority {
     /// When there is one already, or the folder cannot be written.
     pub fn init(dir: &Path, init: &Init) -> Result<Summary, AuthorityError> {
         check(init)?;
+        super::Dir::new(dir).check_owner()?;
         if super::Dir::new(dir).database().exists() {
             return Err(AuthorityError::AlreadyInitialised(dir.to_owned()));
         }
@@ -106,7 +107,7 @@ fn check(init: &Init) -> Result<(), AuthorityError> {
 }
 
 /// A folder next to `dir`, on the same file system.
-fn beside(dir: &Path) -> Result<PathBuf, AuthorityError> {
+pub(super) fn beside(dir: &Path) -> Result<PathBuf, AuthorityError> {
     let dir =
         std::path::absolute(dir).map_err(|source| AuthorityError::Io { path: dir.to_owned(), source })?;
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();

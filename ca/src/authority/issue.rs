@@ -2,9 +2,7 @@
 //!
 //! Each is one transaction. A refusal changes nothing and is noted by itself.
 
-use super::{
-    Authority, AuthorityError, Granted, OWN_PATH, Refusal, Signer, TrustView, audit, operator, random,
-};
+use super::{Authority, AuthorityError, Granted, Refusal, Signer, TrustView, audit, operator, random};
 use crate::audit::{Caller, Event, What};
 use crate::certificate::{self, Svid};
 use crate::csr::{self, Csr};
@@ -13,7 +11,7 @@ use crate::issuer::Issuer;
 use crate::key::Key;
 use crate::names::{Fingerprint, InstanceId, Serial};
 use crate::policy::{self, Ask, Grant};
-use crate::spiffe::SpiffeId;
+use crate::spiffe::{AUTHORITY_PATH, SpiffeId};
 use crate::store::{How, Instance, Issued, Reading, Settings, Writing};
 use crate::time::Timestamp;
 use crate::token;
@@ -116,10 +114,10 @@ impl Authority {
         let write = self.store.write()?;
         let token = write.token(&hash)?.ok_or(Refusal::UnknownToken)?;
         if ask.now >= token.expires {
-            return Err(Refusal::TokenExpired(token.expires));
+            return Err(Refusal::TokenExpired { entry: token.entry, expires: token.expires });
         }
         if let Some(spent) = &token.spent {
-            return self.again(&*write, spent, &csr);
+            return self.again(&*write, (&token.entry, spent), &csr);
         }
         let entry = write.entry(&token.entry)?.ok_or_else(|| Refusal::NoEntry(token.entry.clone()))?;
         let order = Order {
@@ -138,11 +136,17 @@ impl Authority {
     }
 
     /// The certificate a spent token brought, for the key it was spent with.
-    fn again(&self, read: &(impl Reading + ?Sized), spent: &Spent, csr: &Csr) -> Result<Granted, Refusal> {
+    fn again(
+        &self,
+        read: &(impl Reading + ?Sized),
+        (entry, spent): (&SpiffeId, &Spent),
+        csr: &Csr,
+    ) -> Result<Granted, Refusal> {
+        let refused = || Refusal::TokenSpent { entry: entry.clone(), at: spent.at, serial: spent.serial };
         if spent.key != Fingerprint::of(&csr.public_key) {
-            return Err(Refusal::TokenSpent(spent.at));
+            return Err(refused());
         }
-        let issued = read.issued(&spent.serial)?.ok_or(Refusal::TokenSpent(spent.at))?;
+        let issued = read.issued(&spent.serial)?.ok_or_else(refused)?;
         let moment = self.moment(read)?;
         not_denied(&moment, &issued.id, Some(&svid(&issued.der)?))?;
         self.granted(read, &moment, &issued)
@@ -163,8 +167,8 @@ impl Authority {
         let write = self.store.write()?;
         let moment = self.moment(&*write)?;
         not_denied(&moment, &peer.id, Some(&peer))?;
-        let instance = known(&*write, &moment.settings, &peer)?;
         let entry = write.entry(&peer.id)?.ok_or_else(|| Refusal::NoEntry(peer.id.clone()))?;
+        let instance = known(&*write, &moment.settings, (&peer, &entry), ask.now)?;
         let order = Order { entry: &entry, csr: &csr, ttl: ask.ttl, how: How::Renew, instance, now: ask.now };
         let (issued, granted) = self.sign(&*write, &order)?;
         audit(&*write, &issued_event(&issued, &entry, ask.caller.clone()))?;
@@ -278,6 +282,7 @@ impl Authority {
     fn noted(&self, answer: Result<Granted, Refusal>, mut event: Event) -> Result<Granted, Refusal> {
         if let Err(refusal) = &answer {
             event.refused(refusal.to_string());
+            refusal.about(&mut event);
             if let Err(error) = self.note(&event) {
                 tracing::error!(%error, refusal = %refusal, "a refusal could not be noted in the audit");
             }
@@ -294,7 +299,7 @@ impl Authority {
         let read = self.store.read()?;
         let moment = self.moment(&*read)?;
         let key = Key::generate()?;
-        let id = SpiffeId::new(moment.settings.trust_domain, OWN_PATH)?;
+        let id = SpiffeId::new(moment.settings.trust_domain, AUTHORITY_PATH)?;
         let issuer: &Issuer = &moment.signer.issuer;
         let not_after = now.after(OWN_LIFE).min(issuer.not_after());
         let grant = Grant { id, dns: Vec::new(), not_before: now.before(policy::BACKDATE), not_after };
@@ -321,12 +326,28 @@ fn not_denied(moment: &Moment, id: &SpiffeId, svid: Option<&Svid>) -> Result<(),
 fn known(
     read: &(impl Reading + ?Sized),
     settings: &Settings,
-    peer: &Svid,
+    (peer, entry): (&Svid, &Entry),
+    now: Timestamp,
 ) -> Result<Option<InstanceId>, Refusal> {
-    match read.issued(&peer.serial)? {
-        Some(issued) if issued.id == peer.id && issued.key == peer.key => Ok(Some(issued.instance)),
-        None if settings.restored.is_some_and(|restored| peer.not_before <= restored) => Ok(None),
-        _ => Err(Refusal::NotInLedger(peer.serial)),
+    let Some(issued) = read.issued(&peer.serial)? else {
+        // None of before the restore is alive later than this, save what a thief of the key made.
+        let unlisted =
+            |restored: Timestamp| peer.not_before <= restored && now < restored.after(policy::TTL_MOST);
+        let known = settings.restored.is_some_and(unlisted);
+        return if known { Ok(None) } else { Err(Refusal::NotInLedger(peer.serial)) };
+    };
+    if issued.id != peer.id || issued.key != peer.key {
+        return Err(Refusal::NotInLedger(peer.serial));
+    }
+    if issued.at < entry.created {
+        return Err(Refusal::OlderThanEntry { id: peer.id.clone(), created: entry.created });
+    }
+    match read.instance(&issued.instance)? {
+        // Two hold certificates of one instance: the state of a workload was copied, or stolen.
+        Some(instance) if instance.shown && instance.serial != peer.serial => {
+            Err(Refusal::Superseded { serial: peer.serial, by: instance.serial })
+        }
+        _ => Ok(Some(issued.instance)),
     }
 }
 
@@ -340,12 +361,16 @@ fn put_instance(write: &(impl Writing + ?Sized), issued: &Issued) -> Result<(), 
         seen: issued.at,
         serial: issued.serial,
         not_after: issued.not_after,
+        shown: false,
     })?)
 }
 
 fn spend(write: &(impl Writing + ?Sized), token: &Token, issued: &Issued) -> Result<(), Refusal> {
     let spent = Spent { at: issued.at, key: issued.key, serial: issued.serial };
-    if write.spend_token(&token.hash, &spent)? { Ok(()) } else { Err(Refusal::TokenSpent(issued.at)) }
+    if write.spend_token(&token.hash, &spent)? {
+        return Ok(());
+    }
+    Err(AuthorityError::Inconsistent("a token was spent inside a transaction that saw it fresh").into())
 }
 
 fn issued_event(issued: &Issued, entry: &Entry, caller: Caller) -> Event {

@@ -32,7 +32,7 @@ impl Authority {
         let signing = super::find(&self.authorities()?, &self.settings()?.signing)?;
         let due = intermediate_due(signing.not_before, signing.not_after, self.longest_leaf(), now);
         if !matches!(due, Due::No { .. }) {
-            match self.rotate_intermediate(None, now) {
+            match self.rotate_intermediate(None, None, now) {
                 Ok(intermediate) => done.rotated = Some(intermediate.id),
                 Err(AuthorityError::RootKeyAway { .. }) => done.needs_root_key = true,
                 Err(error) => return Err(error),

@@ -40,11 +40,8 @@ pub use health::{First, Health, Problem, RootHealth, RootKey};
 pub use init::{Init, Summary};
 pub use issue::{BootstrapAsk, HandAsk, RenewAsk};
 pub use maintain::Maintained;
-pub use revoke::Revoke;
+pub use revoke::{Revoke, Revoked};
 pub use roots::Taken;
-
-/// The last part of the authority's own SPIFFE ID; no entry may have it.
-pub const OWN_PATH: &str = "/ca";
 
 /// How often members that have no stream should ask again.
 pub const REFRESH_HINT: Duration = Duration::from_secs(300);
@@ -114,6 +111,7 @@ impl Authority {
         if !dir.database().exists() {
             return Err(AuthorityError::NotInitialised(dir.path().to_owned()));
         }
+        dir.check_owner()?;
         let store = Box::new(Sqlite::open(&dir.database())?);
         Ok(Self { dir, store, password, cached: Mutex::default() })
     }

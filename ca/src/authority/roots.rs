@@ -1,10 +1,11 @@
 //! The shell around the rotation: it gathers the evidence, lets `rotation` decide, makes the keys and writes.
 
 use super::init::{new_intermediate, new_root};
-use super::revoke::as_svid;
+use super::revoke::{as_svid, denied_authorities};
 use super::{Authority, AuthorityError, audit, find, operator};
 use crate::audit::{Event, What};
 use crate::entry::Token;
+use crate::intermediate::{Due, intermediate_due};
 use crate::issuer::Issuer;
 use crate::key::Key;
 use crate::names::{AuthorityId, Fingerprint};
@@ -117,7 +118,11 @@ impl Authority {
         let mut settings = write.settings()?;
         settings.sequence += 1;
         settings.phase = moved.phase;
-        settings.signing = newest_intermediate(&write.authorities()?, settings.phase.active())?;
+        let signing = newest_intermediate(&write.authorities()?, settings.phase.active())?;
+        if signing.id != settings.signing {
+            self.check_fit(&signing, event.ts)?;
+        }
+        settings.signing = signing.id;
         write.put_settings(&settings)?;
         let forced = !moved.forced_over.is_empty();
         audit(
@@ -133,6 +138,19 @@ impl Authority {
         write.commit()?;
         let (phase, sequence) = (settings.phase, settings.sequence);
         Ok(Taken { phase, sequence, forced_over: moved.forced_over })
+    }
+
+    /// Refuses to let an intermediate sign that is too old for it.
+    fn check_fit(&self, intermediate: &AuthorityRecord, now: Timestamp) -> Result<(), AuthorityError> {
+        let AuthorityRecord { id, root, not_before, not_after, .. } = intermediate;
+        match (intermediate_due(*not_before, *not_after, self.longest_leaf(), now), root) {
+            (Due::Now, Some(root)) => Err(AuthorityError::IntermediateOld {
+                intermediate: id.clone(),
+                not_after: *not_after,
+                root: root.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn gather(
@@ -166,7 +184,7 @@ impl Authority {
     }
 
     /// Certificates that have not expired and are not denied.
-    fn good(
+    pub(super) fn good(
         &self,
         read: &(impl Reading + ?Sized),
         settings: &Settings,
@@ -174,29 +192,40 @@ impl Authority {
     ) -> Result<Vec<Issued>, AuthorityError> {
         let view = self.trust_view(read, settings)?;
         let mut certificates = read.ledger(&Filter { live_at: Some(now), ..Filter::default() })?;
-        certificates.retain(|issued| !view.denied.denies(&as_svid(issued)));
+        let authorities = denied_authorities(&read.authorities()?, &view.denied)?;
+        certificates
+            .retain(|issued| !view.denied.denies(&as_svid(issued)) && !authorities.contains(&issued.issuer));
         Ok(certificates)
     }
 
-    /// A new intermediate under the root that signs. Certificates of the old one stay good.
+    /// A new intermediate under the root that signs, or under another one that is believed: that one then signs when
+    /// its root does. Certificates of the old one stay good.
     ///
     /// # Errors
-    /// When the root's key is not at hand, or the root itself expires too soon.
+    /// When the root is not believed, its key is not at hand, or the root itself expires too soon.
     pub fn rotate_intermediate(
         &self,
+        root: Option<&AuthorityId>,
         root_key: Option<&Path>,
         now: Timestamp,
     ) -> Result<AuthorityRecord, AuthorityError> {
+        let signs = self.settings()?.phase.active().clone();
+        let root = find(&self.authorities()?, root.unwrap_or(&signs))?;
+        // Before the transaction: the key may be on a slow medium.
+        let issuer = Issuer::new(root.der.clone(), self.root_key(&root.id, root_key)?)?;
         let write = self.store.write()?;
         let mut settings = write.settings()?;
-        let root = find(&write.authorities()?, settings.phase.active())?;
-        let issuer = Issuer::new(root.der.clone(), self.root_key(&root.id, root_key)?)?;
+        if !settings.phase.believed().contains(&&root.id) {
+            return Err(AuthorityError::NotBelieved(root.id));
+        }
         settings.intermediates += 1;
         let number = settings.intermediates;
         let (intermediate, key) = new_intermediate(&settings.trust_domain, number, now, (&root, &issuer))?;
         self.write_key(&intermediate.id, &key)?;
         write.add_authority(&intermediate)?;
-        settings.signing = intermediate.id.clone();
+        if root.id == *settings.phase.active() {
+            settings.signing = intermediate.id.clone();
+        }
         write.put_settings(&settings)?;
         audit(
             &*write,
@@ -264,12 +293,12 @@ fn will_sign<'a>(phase: &'a Phase, step: &Step) -> &'a AuthorityId {
     }
 }
 
-fn newest_intermediate(
+pub(super) fn newest_intermediate(
     authorities: &[AuthorityRecord],
     root: &AuthorityId,
-) -> Result<AuthorityId, AuthorityError> {
+) -> Result<AuthorityRecord, AuthorityError> {
     let mut under = authorities.iter().rev().filter(|record| record.root.as_ref() == Some(root));
-    let newest = under.next().map(|record| record.id.clone());
+    let newest = under.next().cloned();
     newest.ok_or(AuthorityError::Inconsistent("a root has no intermediate"))
 }
 

@@ -97,7 +97,7 @@ fn a_token_brings_a_certificate_that_verifies_and_the_same_one_again_for_the_sam
 
     assert!(sound(&first, &first.trust, START));
     assert_eq!(first.chain, again.chain);
-    assert!(matches!(other, Err(Refusal::TokenSpent(START))), "{other:?}");
+    assert!(matches!(other, Err(Refusal::TokenSpent { at: START, .. })), "{other:?}");
     assert_eq!(authority.ledger(&Filter::default()).expect("a ledger").len(), 1);
 }
 
@@ -111,7 +111,7 @@ fn an_expired_token_and_one_of_a_deleted_entry_are_worth_nothing() {
     authority.delete_entry(&id("/svc/order"), START).expect("deleted");
     let orphaned = join(&authority, &orphan, &key, START);
 
-    assert!(matches!(expired, Err(Refusal::TokenExpired(_))), "{expired:?}");
+    assert!(matches!(expired, Err(Refusal::TokenExpired { .. })), "{expired:?}");
     assert!(matches!(orphaned, Err(Refusal::UnknownToken)), "{orphaned:?}");
 }
 
@@ -130,15 +130,17 @@ fn a_renewal_stays_one_instance_and_keeps_what_it_acknowledged() {
 }
 
 #[test]
-fn an_acknowledgement_of_what_never_was_is_refused() {
+fn an_acknowledgement_of_what_never_was_counts_for_nothing() {
     let Given { authority, folder: _folder } = given();
     let token = token(&authority, "/svc/order", START);
     let granted = join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
-    let svid = certificate::svid(&granted.chain[0]).expect("an SVID");
+    let live = || authority.live_instances(START).expect("instances").remove(0);
 
-    let future = authority.acknowledge(&svid, 99, START);
+    acknowledge(&authority, &granted, 99, START);
+    let by_hand = authority.acknowledge_by_hand(&granted.instance, 99, START);
 
-    assert!(matches!(future, Err(AuthorityError::UnknownSequence { said: 99, known: 1 })), "{future:?}");
+    assert_eq!(live().acknowledged, 0);
+    assert!(matches!(by_hand, Err(AuthorityError::UnknownSequence { said: 99, known: 1 })), "{by_hand:?}");
 }
 
 #[test]
@@ -159,14 +161,14 @@ fn who_is_revoked_is_not_renewed_and_may_join_again_after_before() {
     let first = token(&authority, "/svc/order", START);
     let granted = join(&authority, &first, &Key::generate().expect("a key"), START).expect("granted");
 
-    let (_, hit) = authority
+    let revoked = authority
         .revoke(&Revoke::IssuedBefore { id: id("/svc/order"), moment: START }, "lost", START)
         .expect("revoked");
     let renewed = renew(&authority, &granted, START);
     let again =
         join(&authority, &token(&authority, "/svc/order", START), &Key::generate().expect("a key"), START);
 
-    assert_eq!(hit, 1);
+    assert_eq!(revoked.certificates.len(), 1);
     assert!(matches!(renewed, Err(Refusal::Denied(_))), "{renewed:?}");
     let again = again.expect("granted");
     let trust = authority.trust().expect("trust");
@@ -299,4 +301,148 @@ fn nothing_is_made_where_something_is() {
     let refused = Authority::init(&folder.path().join("ca"), &again);
 
     assert!(matches!(refused, Err(AuthorityError::AlreadyInitialised(_))), "{refused:?}");
+}
+
+#[test]
+fn a_certificate_that_was_renewed_and_whose_successor_is_in_use_is_not_renewed_again() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    let first = join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+    let lost = renew(&authority, &first, START).expect("granted");
+    let second = renew(&authority, &first, START).expect("the answer may have been lost");
+
+    acknowledge(&authority, &second, 1, START);
+
+    let copied = renew(&authority, &first, START);
+    assert!(matches!(copied, Err(Refusal::Superseded { .. })), "{copied:?}");
+    let copied = renew(&authority, &lost, START);
+    assert!(matches!(copied, Err(Refusal::Superseded { .. })), "{copied:?}");
+    renew(&authority, &second, START).expect("the newest is renewed");
+}
+
+#[test]
+fn revoking_an_instance_denies_all_it_holds_and_revoking_one_serial_says_what_is_left() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    let first = join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+    let second = renew(&authority, &first, START).expect("granted");
+    let serial = |granted: &Granted| certificate::svid(&granted.chain[0]).expect("an SVID").serial;
+
+    let one = Revoke::Serial { serial: serial(&first), unknown: false };
+    let one = authority.revoke(&one, "", START).expect("revoked");
+    let all = authority.revoke(&Revoke::Instance(first.instance.clone()), "", START).expect("revoked");
+    let none = authority.revoke(&Revoke::Instance(first.instance.clone()), "", START);
+
+    assert_eq!((one.certificates, one.left), (vec![serial(&first)], vec![serial(&second)]));
+    assert_eq!(all.certificates, [serial(&second)]);
+    assert!(matches!(none, Err(AuthorityError::NoInstance(_))), "{none:?}");
+    assert!(matches!(renew(&authority, &second, START), Err(Refusal::Denied(_))));
+}
+
+#[test]
+fn the_authority_its_root_and_what_signs_cannot_be_revoked() {
+    let Given { authority, folder: _folder } = given();
+    let old = authority.authorities().expect("authorities");
+    authority.rotate_intermediate(None, None, START).expect("rotated");
+    let authorities = authority.authorities().expect("authorities");
+    let serial = |record: &AuthorityRecord| Revoke::Serial {
+        serial: crate::names::Serial::from_bytes(&certificate::read(&record.der).expect("readable").serial)
+            .expect("16 bytes"),
+        unknown: true,
+    };
+
+    for what in [
+        Revoke::Id(id("/ca")),
+        Revoke::IssuedBefore { id: id("/ca"), moment: START },
+        Revoke::Id(id("")),
+        serial(&authorities[0]),
+        serial(&authorities[2]),
+    ] {
+        let refused = authority.revoke(&what, "", START);
+        assert!(matches!(refused, Err(AuthorityError::NotRevocable { .. })), "{what:?}: {refused:?}");
+    }
+
+    authority.revoke(&serial(&old[1]), "", START).expect("one that signs no more");
+}
+
+#[test]
+fn what_an_intermediate_signed_falls_with_it_and_the_list_of_its_root_says_so() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    let granted = join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+    let old = authority.authorities().expect("authorities").remove(1);
+    authority.rotate_intermediate(None, None, START).expect("rotated");
+    let serial = crate::names::Serial::from_bytes(&certificate::read(&old.der).expect("readable").serial);
+    let serial = serial.expect("16 bytes");
+    let before = authority.crls(HOUR, None, START).expect("lists");
+
+    let revoked = authority.revoke(&Revoke::Serial { serial, unknown: false }, "", START).expect("revoked");
+
+    assert_eq!(revoked.certificates.len(), 1);
+    assert!(!sound(&granted, &authority.trust().expect("trust"), START));
+    assert_eq!(authority.live_instances(START).expect("instances"), []);
+    let after = authority.crls(HOUR, None, START).expect("lists");
+    assert!(after[0].len() > before[0].len(), "the list of the root has an entry now");
+}
+
+#[test]
+fn an_entry_registered_anew_renews_nothing_of_the_one_before() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    let granted = join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+    let later = START.after(HOUR);
+    authority.delete_entry(&id("/svc/order"), later).expect("deleted");
+    let new = NewEntry {
+        id: id("/svc/order"),
+        dns: Vec::new(),
+        ttl_max: HOUR,
+        grants: Grants::default(),
+        replace: false,
+    };
+    authority.create_entry(new, later).expect("an entry");
+
+    let refused = renew(&authority, &granted, later);
+
+    assert!(matches!(refused, Err(Refusal::OlderThanEntry { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_root_whose_intermediate_grew_old_is_not_activated_until_it_has_a_new_one() {
+    let Given { authority, folder: _folder } = given();
+    authority.prepare_root(5 * 365 * 24 * HOUR, START).expect("prepared");
+    let late = START.after(31 * 24 * HOUR);
+
+    let refused = authority.activate_root(false, late);
+    authority.rotate_intermediate(Some(&AuthorityId::root(2)), None, late).expect("rotated");
+    let activated = authority.activate_root(false, late);
+
+    assert!(matches!(refused, Err(AuthorityError::IntermediateOld { .. })), "{refused:?}");
+    activated.expect("activated");
+    authority.server_identity(late).expect("it signs");
+}
+
+#[test]
+fn a_clock_that_was_ahead_for_a_moment_loses_no_revocation() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    let granted = join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+    authority.revoke(&Revoke::Instance(granted.instance.clone()), "", START).expect("revoked");
+
+    authority.maintain(START.after(5 * 24 * HOUR)).expect("maintained");
+
+    assert!(matches!(renew(&authority, &granted, START), Err(Refusal::Denied(_))));
+}
+
+#[test]
+fn the_audit_names_whose_token_was_used_twice() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+
+    let _refused = join(&authority, &token, &Key::generate().expect("a key"), START);
+
+    authority.flush_audit().expect("written");
+    let audit = std::fs::read_to_string(authority.dir().audit()).expect("a file");
+    let line = audit.lines().last().expect("a line");
+    assert!(line.contains("request_refused") && line.contains("spiffe://shop.example/svc/order"), "{line}");
 }

@@ -71,15 +71,18 @@ pub(super) struct StatusArgs {
 /// Arguments of `ca bundle acknowledge`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-First bring it the bundle (`portcullis ca bundle export`): this only says that it has it, and a
-rotation of the root relies on that. The audit says who said so.
+First bring it the bundle: `portcullis ca bundle export` says its sequence. This only says that it
+has it, and a rotation of the root relies on that. The audit says who said so.
 
 Example:
-  portcullis ca bundle acknowledge 1f2e3d4c5b6a7988")]
+  portcullis ca bundle acknowledge 1f2e3d4c5b6a7988 --sequence 7")]
 pub(super) struct AcknowledgeArgs {
     /// Which, as `bundle status` lists it.
     #[arg(value_name = "INSTANCE")]
     instance: InstanceId,
+    /// The sequence of the bundle it was brought, as `bundle export` said it.
+    #[arg(long, value_name = "N")]
+    sequence: u64,
 }
 
 pub(super) fn run(command: &BundleCommand, context: &Context) -> Result<ExitCode, CliError> {
@@ -177,7 +180,8 @@ fn row(instance: &Instance, sequence: u64, now: Timestamp) -> [String; 5] {
 }
 
 fn acknowledge(args: &AcknowledgeArgs, authority: &Authority, context: &Context) -> Result<(), CliError> {
-    let sequence = authority.acknowledge_by_hand(&args.instance, context.now())?;
+    let sequence = args.sequence;
+    authority.acknowledge_by_hand(&args.instance, sequence, context.now())?;
     context.changed(authority);
     context.output.result(&json!({ "instance": args.instance, "acknowledged": sequence }), || {
         format!("instance {} has acknowledged sequence {sequence}, by your word\n", args.instance)
@@ -201,6 +205,7 @@ mod tests {
             seen: Timestamp(now.0 - 60),
             serial: Serial::from_random([1; 16]),
             not_after: Timestamp(now.0 + 28_680),
+            shown: false,
         };
 
         // when

@@ -6,9 +6,9 @@ use super::context::Context;
 use super::error::CliError;
 use super::probe::{self, Seen};
 use super::words::{self, facts, from_now, short};
-use crate::authority::{Authority, First, Health, OWN_PATH, Problem, RootKey};
+use crate::authority::{Authority, First, Health, Problem, RootKey};
 use crate::rotation::Phase;
-use crate::spiffe::SpiffeId;
+use crate::spiffe::{AUTHORITY_PATH, SpiffeId};
 use crate::time::human;
 use clap::Args;
 use serde_json::json;
@@ -62,8 +62,8 @@ fn ask(
     context: &Context,
 ) -> Result<Vec<Asked>, CliError> {
     let (settings, trust) = (authority.settings()?, authority.trust()?);
-    let who =
-        SpiffeId::new(settings.trust_domain, OWN_PATH).map_err(crate::authority::AuthorityError::from)?;
+    let who = SpiffeId::new(settings.trust_domain, AUTHORITY_PATH)
+        .map_err(crate::authority::AuthorityError::from)?;
     let runtime = super::serve::runtime()?;
     let mut asked = Vec::new();
     for url in settings.urls {

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::error::CliError;
 use super::words::{self, facts};
+use crate::names::AuthorityId;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -26,6 +27,9 @@ A server that finds the root's key in the folder does this by itself at half of 
 life. It can be done at any time, and a server that runs goes on with the new one: certificates
 under the old one stay good.")]
 pub(super) struct RotateArgs {
+    /// The root to make it under, when not the one that signs: a prepared one whose intermediate grew old.
+    #[arg(long, value_name = "ROOT")]
+    root: Option<AuthorityId>,
     /// The root's key, when it is not in the authority's folder. It is only read.
     #[arg(long, value_name = "FILE")]
     root_key: Option<PathBuf>,
@@ -34,12 +38,12 @@ pub(super) struct RotateArgs {
 pub(super) fn run(command: &IntermediateCommand, context: &Context) -> Result<ExitCode, CliError> {
     let IntermediateCommand::Rotate(args) = command;
     let (authority, now) = (context.open_for_new_keys()?, context.now());
-    let made = authority.rotate_intermediate(args.root_key.as_deref(), now)?;
+    let made = authority.rotate_intermediate(args.root.as_ref(), args.root_key.as_deref(), now)?;
     context.changed(&authority);
     let value = json!({ "intermediate": made.id, "root": made.root, "expires": made.not_after });
     context.output.result(&value, || {
         facts(&[
-            ("signs now", made.id.to_string()),
+            ("made", made.id.to_string()),
             ("under", made.root.as_ref().map(ToString::to_string).unwrap_or_default()),
             ("expires", words::moment(made.not_after, now)),
         ])

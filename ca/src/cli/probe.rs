@@ -163,9 +163,10 @@ impl ServerCertVerifier for Anybody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authority::{Authority, Init, OWN_PATH};
+    use crate::authority::{Authority, Init};
     use crate::cli::serve::runtime;
     use crate::server::{self, Options};
+    use crate::spiffe::AUTHORITY_PATH;
     use tokio::sync::oneshot;
 
     fn authority(dir: &std::path::Path) -> Authority {
@@ -194,7 +195,7 @@ mod tests {
         let (ours, others) = (authority(&folder.path().join("a")), authority(&folder.path().join("b")));
         let (trust, foreign) = (ours.trust().unwrap(), others.trust().unwrap());
         let domain = trust.bundle.trust_domain.clone();
-        let who = SpiffeId::new(domain.clone(), OWN_PATH).unwrap();
+        let who = SpiffeId::new(domain.clone(), AUTHORITY_PATH).unwrap();
         let wrong = SpiffeId::new(domain, "/svc/order").unwrap();
         let (ready, address) = oneshot::channel();
         let options = Options { ready: Some(ready), ..Options::new("127.0.0.1:0".parse().unwrap()) };

@@ -4,9 +4,9 @@ use super::context::{self, Context};
 use super::error::CliError;
 use super::output::table;
 use super::words::{Moment, count, harmless, short};
-use crate::authority::{Authority, Revoke};
+use crate::authority::{Authority, AuthorityError, Revoke, Revoked};
 use crate::deny::Denial;
-use crate::names::Serial;
+use crate::names::{InstanceId, Serial};
 use crate::policy::BACKDATE;
 use crate::store::Denied;
 use crate::time::Timestamp;
@@ -17,11 +17,12 @@ use std::process::ExitCode;
 /// Arguments of `ca revoke`.
 #[derive(Debug, Args)]
 #[command(
-    group(clap::ArgGroup::new("what").required(true).args(["serial", "id", "list"])),
+    group(clap::ArgGroup::new("what").required(true).args(["serial", "instance", "id", "list"])),
     after_help = "\
 Examples:
   portcullis ca revoke --id svc/order --before now --reason 'key in a log'   # then a new token
   portcullis ca revoke --serial 5fd4…                                        # one certificate
+  portcullis ca revoke --instance 886faeca69415871                           # all that it holds
   portcullis ca revoke --id svc/order                                        # and nothing new
   portcullis ca revoke --list
   portcullis ca revoke --lift --id svc/order                                 # take it off again
@@ -33,6 +34,9 @@ pub(super) struct RevokeArgs {
     /// One certificate, by its serial number (32 hex digits; colons do no harm).
     #[arg(long, value_name = "SERIAL")]
     serial: Option<Serial>,
+    /// Every certificate of one instance, as `bundle status` lists it; it cannot renew any more.
+    #[arg(long, value_name = "INSTANCE", conflicts_with = "lift")]
+    instance: Option<InstanceId>,
     /// Every certificate of this ID; nothing more is issued to it.
     #[arg(long, value_name = "ID")]
     id: Option<String>,
@@ -68,6 +72,9 @@ fn what(args: &RevokeArgs, authority: &Authority, now: Timestamp) -> Result<Opti
     if let Some(serial) = args.serial {
         return Ok(Some(Revoke::Serial { serial, unknown: args.unknown }));
     }
+    if let Some(instance) = &args.instance {
+        return Ok(Some(Revoke::Instance(instance.clone())));
+    }
     let Some(id) = &args.id else { return Ok(None) };
     let id = context::id_at(id, authority)?;
     Ok(Some(match args.before {
@@ -82,17 +89,32 @@ fn revoke(
     authority: &Authority,
     context: &Context,
 ) -> Result<(), CliError> {
-    let (rule, hit) = authority.revoke(what, &args.reason, context.now())?;
+    let revoked = authority.revoke(what, &args.reason, context.now())?;
     context.changed(authority);
     let sequence = authority.settings()?.sequence;
-    let value = json!({ "rule": rule, "reason": args.reason, "certificates": hit, "sequence": sequence });
-    context.output.result(&value, || {
-        let live = count(hit, "unexpired certificate");
-        format!("revoked {}: {live} denied from sequence {sequence} on\n", subject(&rule))
+    let Revoked { rules, certificates, left } = &revoked;
+    let value = json!({
+        "rules": rules, "reason": args.reason, "certificates": certificates, "left": left, "sequence": sequence
     });
-    for hint in hints(&rule, hit, context) {
+    context.output.result(&value, || {
+        let live = count(certificates.len(), "unexpired certificate");
+        let what = match what {
+            Revoke::Instance(instance) => format!("instance {instance}"),
+            _ => rules.iter().map(subject).collect(),
+        };
+        format!("revoked {what}: {live} denied from sequence {sequence} on\n")
+    });
+    for hint in rules.iter().flat_map(|rule| hints(rule, certificates.len(), context)) {
         context.output.hint(&hint);
     }
+    if let Some(serial) = left.first() {
+        context.output.hint(&format!(
+            "who holds another certificate of the same instance goes on, as {serial}: if a key was stolen, revoke them \
+             all with `{}`",
+            context.command("revoke --instance INSTANCE")
+        ));
+    }
+    context.output.hint(&format!("who has heard of it: `{}`", context.command("bundle status")));
     Ok(())
 }
 
@@ -114,12 +136,13 @@ fn hints(rule: &Denial, hit: usize, context: &Context) -> Vec<String> {
         )),
     }
     hints.push(format!("undo: `{}`", context.command(&format!("revoke --lift {}", flags(rule)))));
-    hints.push(format!("who has heard of it: `{}`", context.command("bundle status")));
     hints
 }
 
 fn lift(what: &Revoke, authority: &Authority, context: &Context) -> Result<(), CliError> {
     let rule = match what {
+        // clap keeps it from here.
+        Revoke::Instance(_) => return Err(AuthorityError::NotDenied.into()),
         Revoke::Serial { serial, .. } => Denial::Serial(*serial),
         Revoke::Id(id) => Denial::Id(id.clone()),
         Revoke::IssuedBefore { id, moment } => {

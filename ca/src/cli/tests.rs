@@ -112,7 +112,7 @@ fn a_wrong_command_line_exits_with_2_and_help_with_0() {
         "revoke --list --lift",
         "root",
         "root prepare --force",
-        "bundle acknowledge NOT/AN/INSTANCE",
+        "bundle acknowledge NOT/AN/INSTANCE --sequence 1",
         "bundle export --format der",
         "serve --bind 8443",
         "serve --bootstraps-per-second 0",
@@ -174,7 +174,7 @@ fn an_operator_rotates_the_root_and_is_held_back_while_somebody_would_be_cut_off
     ends(&ca, "root activate", 1);
     ends(&ca, "root prepare", 0);
     ends(&ca, "root activate", 3);
-    ends(&ca, &format!("bundle acknowledge {instance}"), 0);
+    ends(&ca, &format!("bundle acknowledge {instance} --sequence 2"), 0);
     ends(&ca, "root activate", 0);
     ends(&ca, "root retire --json", 3);
     ends(&ca, "root retire --force", 0);

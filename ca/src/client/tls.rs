@@ -10,7 +10,7 @@ use crate::bundle::Bundle;
 use crate::clock;
 use crate::deny::DenyList;
 use crate::names::Fingerprint;
-use crate::spiffe::{SpiffeId, TrustDomain};
+use crate::spiffe::{AUTHORITY_PATH, SpiffeId, TrustDomain};
 use crate::time::Timestamp;
 use crate::tls::{self, tls13_signatures};
 use crate::token::JoinToken;
@@ -23,9 +23,6 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{AlertDescription, CertificateError, ClientConfig, ConfigBuilder, OtherError};
 use std::io;
 use std::sync::Arc;
-
-/// The path of the authority's own SPIFFE ID.
-const AUTHORITY: &str = "/ca";
 
 /// For the first contact: believe the roots the token names, show nothing.
 pub(super) fn first_contact(token: &JoinToken) -> Result<Arc<ClientConfig>, rustls::Error> {
@@ -89,7 +86,7 @@ impl Believed {
                 (verify::verify(chain, bundle, denied, Side::Server, now)?, &bundle.trust_domain)
             }
         };
-        let expected = SpiffeId::new(trust_domain.clone(), AUTHORITY)?;
+        let expected = SpiffeId::new(trust_domain.clone(), AUTHORITY_PATH)?;
         if peer.id == expected { Ok(()) } else { Err(Distrust::Identity { found: peer.id, expected }) }
     }
 }

@@ -105,6 +105,7 @@ impl Ca {
                 seen: now,
                 serial: issued.serial,
                 not_after: issued.not_after,
+                shown: false,
             }),
         }
         self.ledger.push(issued.clone());

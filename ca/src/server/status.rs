@@ -38,6 +38,10 @@ fn not_permitted(refusal: &Refusal) -> &'static str {
             "the workload is not registered any more: register it with `portcullis ca entry create`"
         }
         Refusal::NotInLedger(_) => "the certificate was not given out here: join again with a new token",
+        Refusal::Superseded { .. } => {
+            "a newer certificate of this workload is in use: if its state was not copied, join again with a new token"
+        }
+        Refusal::OlderThanEntry { .. } => "the workload was registered anew: join again with a new token",
         Refusal::KeyTaken(_) => "the public key is in use by another workload: make a new key for each",
         _ => "the workload is revoked",
     }
@@ -108,15 +112,18 @@ mod tests {
     fn each_refusal_has_its_code_and_says_nothing_of_others() {
         let order = || "spiffe://shop.example/svc/order".parse().unwrap();
         let moment = Timestamp(1_790_000_000);
+        let serial = Serial::from_random([1; 16]);
         let damaged = AuthorityError::NotInitialised("/var/lib/ca.db".into());
         let table = [
             (Refusal::UnknownToken, Code::Unauthenticated),
-            (Refusal::TokenExpired(moment), Code::Unauthenticated),
-            (Refusal::TokenSpent(moment), Code::Unauthenticated),
+            (Refusal::TokenExpired { entry: order(), expires: moment }, Code::Unauthenticated),
+            (Refusal::TokenSpent { entry: order(), at: moment, serial }, Code::Unauthenticated),
+            (Refusal::Superseded { serial, by: serial }, Code::PermissionDenied),
+            (Refusal::OlderThanEntry { id: order(), created: moment }, Code::PermissionDenied),
             (Refusal::NoEntry(order()), Code::PermissionDenied),
             (Refusal::Denied(order()), Code::PermissionDenied),
             (Refusal::KeyTaken(order()), Code::PermissionDenied),
-            (Refusal::NotInLedger(Serial::from_random([1; 16])), Code::PermissionDenied),
+            (Refusal::NotInLedger(serial), Code::PermissionDenied),
             (Refusal::Csr(CsrError::TooLarge(20_000)), Code::InvalidArgument),
             (Refusal::Policy(policy::Refusal::Authority), Code::InvalidArgument),
             (Refusal::Svid(SvidError::Authority), Code::InvalidArgument),
@@ -137,11 +144,13 @@ mod tests {
     fn a_guesser_cannot_tell_one_bad_token_from_another() {
         let moment = Timestamp(1_790_000_000);
 
-        let answers = [Refusal::UnknownToken, Refusal::TokenExpired(moment), Refusal::TokenSpent(moment)]
-            .map(|refusal| {
-                let status = of_refusal(&refusal);
-                (status.code(), status.message().to_owned(), status.metadata().clone().into_headers())
-            });
+        let entry: crate::spiffe::SpiffeId = "spiffe://shop.example/svc/order".parse().unwrap();
+        let expired = Refusal::TokenExpired { entry: entry.clone(), expires: moment };
+        let spent = Refusal::TokenSpent { entry, at: moment, serial: Serial::from_random([1; 16]) };
+        let answers = [Refusal::UnknownToken, expired, spent].map(|refusal| {
+            let status = of_refusal(&refusal);
+            (status.code(), status.message().to_owned(), status.metadata().clone().into_headers())
+        });
 
         assert_eq!(answers[0], answers[1]);
         assert_eq!(answers[0], answers[2]);

@@ -102,8 +102,8 @@ pub trait Writing: Reading {
     fn add_audit(&self, event: &str) -> Result<u64, StoreError>;
     /// Forgets the events up to `head`, which are in the audit file.
     fn audit_written(&self, head: &AuditHead) -> Result<(), StoreError>;
-    /// Deletes what is of no use any more: tokens that expired, and certificates and instances that expired before
-    /// `before`, and rules of the deny-list whose time is over at `now`. Returns how many rows went.
+    /// Deletes what is of no use any more: tokens that expired, and certificates, instances and rules of the
+    /// deny-list whose time was over before `before`. Returns how many rows went.
     fn prune(&self, now: Timestamp, before: Timestamp) -> Result<u64, StoreError>;
 }
 
@@ -202,6 +202,9 @@ pub struct Instance {
     pub serial: Serial,
     /// When that expires.
     pub not_after: Timestamp,
+    /// Whether it has shown that one to us: the answer that brought it was not lost, and the one before is of no use
+    /// to it any more.
+    pub shown: bool,
 }
 
 /// A rule of the deny-list.

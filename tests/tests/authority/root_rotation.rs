@@ -158,7 +158,7 @@ fn a_root_is_not_activated_over_who_does_not_believe_it_unless_forced() {
     let shown = ca.run(&["root", "show"]);
     let instances = ca.json(&["bundle", "status"]);
     let instance = instances["instances"][0]["instance"].as_str().expect("an instance");
-    ca.run(&["bundle", "acknowledge", instance]).ok();
+    ca.run(&["bundle", "acknowledge", instance, "--sequence", "2"]).ok();
     ca.run(&["root", "activate"]).ok();
     let held = ca.run(&["root", "retire"]);
     let forced = ca.run(&["root", "retire", "--force"]);

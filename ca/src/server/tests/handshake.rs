@@ -72,7 +72,7 @@ fn who_was_revoked_does_not_get_through_and_who_was_forgiven_does() {
         server.client(Some(&member)).await.renew(&Key::generate().unwrap()).await.unwrap();
 
         let revoke = Revoke::Id(member.id());
-        let (rule, _) = ground.authority.revoke(&revoke, "stolen", clock::wall()).unwrap();
+        let rule = ground.authority.revoke(&revoke, "stolen", clock::wall()).unwrap().rules.remove(0);
         until_it_sees(&server, &ground, &other).await;
         let alert = alert(&server, server.tls(Some(&member))).await;
         ground.authority.lift(&rule, clock::wall()).unwrap();

@@ -20,7 +20,7 @@ pub(super) const ISSUED: &str =
 /// The same without the certificate itself, which is most of a row: lists are long.
 pub(super) const LISTED: &str =
     "serial, id, instance, how, public_key, issuer, root, not_before, not_after, signed_at, x''";
-pub(super) const INSTANCE: &str = "instance, id, acknowledged, seen, serial, not_after";
+pub(super) const INSTANCE: &str = "instance, id, acknowledged, seen, serial, not_after, shown";
 pub(super) const DENIED: &str = "kind, subject, not_before, reason, since, until";
 pub(super) const AUTHORITY: &str = "id, root, der, not_before, not_after";
 pub(super) const HEAD: &str = "number, hash";
@@ -77,6 +77,7 @@ pub(super) fn instance(row: &Row<'_>) -> Result<Instance, StoreError> {
         seen: next.moment()?,
         serial: next.serial()?,
         not_after: next.moment()?,
+        shown: next.number()? != 0,
     })
 }
 

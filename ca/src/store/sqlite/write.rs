@@ -80,7 +80,8 @@ impl Writing for Transaction<'_> {
     }
 
     fn put_instance(&self, instance: &Instance) -> Result<(), StoreError> {
-        let sql = format!("INSERT OR REPLACE INTO instances ({INSTANCE}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+        let sql =
+            format!("INSERT OR REPLACE INTO instances ({INSTANCE}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
         let values = (
             instance.instance.as_str(),
             instance.id.as_str(),
@@ -88,6 +89,7 @@ impl Writing for Transaction<'_> {
             instance.seen.0,
             instance.serial.as_bytes(),
             instance.not_after.0,
+            instance.shown,
         );
         self.done(&sql, values)
     }
@@ -138,7 +140,8 @@ impl Writing for Transaction<'_> {
         let tokens = self.change("DELETE FROM tokens WHERE expires <= ?1", [now.0])?;
         let certificates = self.change(certificates, [before.0])?;
         let instances = self.change("DELETE FROM instances WHERE not_after < ?1", [before.0])?;
-        let rules = self.change("DELETE FROM denied WHERE until <= ?1", [now.0])?;
+        // Long after its time, too: a clock that was ahead for a minute must not bring revoked certificates back.
+        let rules = self.change("DELETE FROM denied WHERE until < ?1", [before.0])?;
         Ok(tokens + certificates + instances + rules)
     }
 }

@@ -56,7 +56,8 @@ CREATE TABLE instances (
     acknowledged INTEGER NOT NULL,
     seen INTEGER NOT NULL,
     serial BLOB NOT NULL,
-    not_after INTEGER NOT NULL
+    not_after INTEGER NOT NULL,
+    shown INTEGER NOT NULL CHECK (shown IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX instances_by_id ON instances (id, instance);
 CREATE INDEX instances_by_end ON instances (not_after);

@@ -59,7 +59,8 @@ CREATE TABLE instances (
     acknowledged INTEGER NOT NULL,
     seen INTEGER NOT NULL,
     serial BLOB NOT NULL,
-    not_after INTEGER NOT NULL
+    not_after INTEGER NOT NULL,
+    shown INTEGER NOT NULL CHECK (shown IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX instances_by_id ON instances (id, instance);
 CREATE INDEX instances_by_end ON instances (not_after);
@@ -100,7 +101,7 @@ INSERT INTO settings VALUES (1, '{"trust_domain":"shop.example","urls":["https:/
 INSERT INTO entries VALUES ('spiffe://shop.example/svc/order', '["order.shop.example","order"]', 3600, 1, 0, 1790000000);
 INSERT INTO issued VALUES (1, x'40000000000000000000000000000001', 'spiffe://shop.example/svc/order', '0000000000000001', 'bootstrap', x'cd2662154e6d76b2b2b92e70c0cac3ccf534f9b74eb5b89819ec509083d00a50', 'intermediate-1', 'root-1', 1789999940, 1790003600, 1790000000, x'3000');
 INSERT INTO tokens VALUES (x'cd2662154e6d76b2b2b92e70c0cac3ccf534f9b74eb5b89819ec509083d00a50', 'spiffe://shop.example/svc/order', x'f652498d092acd949bad74e40683bf3824fb817980504a0c7e6722cfc5a9c0a3ce43c3353a7ad7aac3408cad0bf921b6a7dda89be75d9cb2b3b5a152cefc8afd', 1790000000, 1790000600, 1790000000, x'cd2662154e6d76b2b2b92e70c0cac3ccf534f9b74eb5b89819ec509083d00a50', x'40000000000000000000000000000001');
-INSERT INTO instances VALUES ('0000000000000001', 'spiffe://shop.example/svc/order', 0, 1790000000, x'40000000000000000000000000000001', 1790003600);
+INSERT INTO instances VALUES ('0000000000000001', 'spiffe://shop.example/svc/order', 0, 1790000000, x'40000000000000000000000000000001', 1790003600, 0);
 INSERT INTO denied VALUES (1, 'before', 'spiffe://shop.example/svc/stock', 1790000000, 'key lost', 1790000000, NULL);
 INSERT INTO authorities VALUES (1, 'root-1', NULL, 1790000000, 1790000009, x'3000');
 INSERT INTO audit_pending VALUES (3, '{}');

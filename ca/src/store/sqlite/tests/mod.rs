@@ -137,6 +137,7 @@ fn instance(number: u64) -> Instance {
         seen: NOW,
         serial: serial(number),
         not_after: later(3_600),
+        shown: false,
     }
 }
 

@@ -294,8 +294,8 @@ fn pruning_deletes_what_is_of_no_use_and_nothing_else() {
         write.add_issued(&Issued { not_after: old, ..issued(4) })?;
         write.put_instance(&Instance { not_after: later(-101), ..instance(3) })?;
         write.put_instance(&Instance { not_after: old, ..instance(4) })?;
-        write.add_denied(&denied(Denial::Id(id("order")), Some(NOW)))?;
-        write.add_denied(&denied(Denial::Id(id("stock")), Some(later(1))))?;
+        write.add_denied(&denied(Denial::Id(id("order")), Some(later(-101))))?;
+        write.add_denied(&denied(Denial::Id(id("stock")), Some(old)))?;
         write.add_denied(&denied(Denial::Id(id("bill")), None))
     });
 

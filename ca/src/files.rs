@@ -1,0 +1,1 @@
+//! Files that nobody else may read or change.
