@@ -6,15 +6,14 @@
 //!
 //! Secrets are wiped from memory when they are dropped, and stand in no message and no `Debug`.
 
+use crate::files::{self, Unsafe};
 use crate::names::Fingerprint;
 use pkcs8::der::{ErrorKind, Tag};
 use pkcs8::pkcs5::{self, pbes2, scrypt};
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument};
 use rcgen::{CertificateParams, DistinguishedName, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -42,7 +41,7 @@ impl Password {
     /// Reads the one line of a file; the newline at its end is not part of it.
     ///
     /// # Errors
-    /// When everybody can read the file, or it does not hold one line of 1 to 1023 bytes.
+    /// When everybody can read the file, somebody else owns it (root may), or it does not hold one line of 1 to 1023 bytes.
     pub fn read(file: &Path) -> Result<Self, KeyError> {
         let text = read_secret(file, 0o007)?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -102,7 +101,8 @@ impl Key {
     /// Reads a key file; a symbolic link is followed.
     ///
     /// # Errors
-    /// When somebody else than its owner can read or write it, or it holds no usable key; each error names the file.
+    /// When somebody else can read or write it, or owns it (root may), or it holds no usable key; each error names
+    /// the file.
     pub fn read(path: &Path, password: Option<&Password>) -> Result<Self, KeyError> {
         let text = read_secret(path, 0o077)?;
         parse(&text, password).map_err(|fault| KeyError::File { path: path.to_owned(), fault })
@@ -115,22 +115,10 @@ impl Key {
     /// When there is a file already, or the file cannot be written.
     pub fn write(&self, path: &Path, password: Option<&Password>) -> Result<(), KeyError> {
         let text = self.to_pem(password)?;
-        let failed = |source: io::Error| match source.kind() {
+        files::write_new(path, text.as_bytes(), files::PRIVATE).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => KeyError::Exists(path.to_owned()),
             _ => KeyError::Io { path: path.to_owned(), source },
-        };
-        if path.symlink_metadata().is_ok() {
-            return Err(KeyError::Exists(path.to_owned()));
-        }
-        let mut random = [0; 8];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::NoRandomness)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = path.with_file_name(format!(".{name}.{}", crate::names::to_hex(&random)));
-        let written = publish(&draft, path, text.as_bytes());
-        // The draft is a second name of the key, or half of one: either must go.
-        let removed = std::fs::remove_file(&draft);
-        written.map_err(failed)?;
-        removed.and_then(|()| sync_folder(path)).map_err(failed)
+        })
     }
 
     /// The public key: SubjectPublicKeyInfo, DER.
@@ -256,32 +244,10 @@ fn is_unknown(kind: ErrorKind) -> bool {
 
 /// The text of a file to which nobody has one of the permissions in `forbidden`.
 fn read_secret(path: &Path, forbidden: u32) -> Result<Zeroizing<String>, KeyError> {
-    let io = |source| KeyError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
-    // Of what was opened, not of the name: that may mean another file by now.
-    let mode = file.metadata().map_err(io)?.mode() & 0o777;
-    if mode & forbidden != 0 {
-        return Err(KeyError::Exposed { path: path.to_owned(), mode });
-    }
-    // As large as it can get: growing would leave copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
-    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
+    let bytes = files::read_private(path, forbidden, MAX_FILE)?;
     let text = std::str::from_utf8(&bytes);
     let text = text.map_err(|_| KeyError::File { path: path.to_owned(), fault: KeyFault::NotPem })?;
     Ok(Zeroizing::new(text.to_owned()))
-}
-
-/// Writes `draft` wholly, then gives it its name; a link, unlike a rename, never replaces.
-fn publish(draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::hard_link(draft, path)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 /// Why there is no key, or no key file.
@@ -306,6 +272,9 @@ pub enum KeyError {
         /// Its permissions.
         mode: u32,
     },
+    /// The file is somebody else's, or no file for a secret.
+    #[error(transparent)]
+    Unsafe(Unsafe),
     /// Key files are not replaced.
     #[error("{0} is there already and is not replaced: move it away first if it is of no use any more")]
     Exists(PathBuf),
@@ -323,6 +292,16 @@ pub enum KeyError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl From<Unsafe> for KeyError {
+    fn from(error: Unsafe) -> Self {
+        match error {
+            Unsafe::Exposed { path, mode } => Self::Exposed { path, mode },
+            Unsafe::Io { path, source } => Self::Io { path, source },
+            other => Self::Unsafe(other),
+        }
+    }
 }
 
 /// What is wrong with a key. The messages go on after its name.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::openssl::OpenSsl;
 use pkcs8::der::Encode;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 
 fn password(text: &str) -> Password {
     Password(Zeroizing::new(text.to_owned()))
@@ -179,6 +179,23 @@ fn a_key_file_that_others_can_read_or_change_is_refused() {
 }
 
 #[test]
+fn what_cannot_be_a_key_file_or_password_file_is_not_read() {
+    let ssl = OpenSsl::new();
+    std::fs::create_dir(ssl.path("folder")).unwrap();
+    ssl.write("large.pem", vec![b'-'; 65_537]);
+
+    for (name, expected) in [("folder", "is not a regular file"), ("large.pem", "is larger than 65536 bytes")]
+    {
+        let key = Key::read(&ssl.path(name), None).unwrap_err();
+        let password = Password::read(&ssl.path(name)).unwrap_err();
+
+        for error in [key, password] {
+            assert!(matches!(error, KeyError::Unsafe(_)) && error.to_string().contains(expected), "{error}");
+        }
+    }
+}
+
+#[test]
 fn a_new_key_file_is_private_whole_and_alone() {
     let ssl = OpenSsl::new();
     let path = ssl.path("key.pem");
@@ -205,8 +222,6 @@ fn a_key_file_is_never_replaced() {
 
         assert!(matches!(&error, KeyError::Exists(path) if *path == ssl.path(name)), "{error}");
     }
-    let error = publish(&ssl.path("draft"), &ssl.path("key.pem"), b"a race that was lost").unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(Key::read(&ssl.path("key.pem"), None).unwrap().fingerprint(), key.fingerprint());
     let error = other.write(&ssl.path("no/such/folder/key.pem"), None).unwrap_err();
     assert!(matches!(error, KeyError::Io { .. }), "{error}");

@@ -6,11 +6,14 @@
 //! certificates and sequences than it knows. So fresh tokens are deleted, the sequence jumps to the seconds of the
 //! clock, and certificates from before the moment of restoring are renewed although the ledger does not know them.
 
-use super::init::{beside, make_folder};
+use super::init::{beside, make_folder, sync_parent};
 use super::{Authority, AuthorityError, Dir, audit, operator};
 use crate::audit::{Event, What};
+use crate::files;
+use crate::key::KeyError;
 use crate::store::{Settings, Sqlite};
 use crate::time::Timestamp;
+use std::fs::File;
 use std::path::Path;
 
 impl Authority {
@@ -25,6 +28,7 @@ impl Authority {
         self.flush_audit()?;
         let copy = Dir::new(to);
         make_folder(&copy.keys())?;
+        copy.check_owner()?;
         Sqlite::open(&self.dir.database())?.backup(&copy.database())?;
         // After the store: a key is written before its record, so each record in the copy finds its key.
         copy_files(&self.dir, &copy)?;
@@ -51,6 +55,7 @@ impl Authority {
         let restored = restore_to(&source, &beside, now).and_then(|settings| {
             let io = |source| AuthorityError::Io { path: to.to_owned(), source };
             std::fs::rename(beside.path(), to).map_err(io)?;
+            sync_parent(to)?;
             Ok(settings)
         });
         if restored.is_err() {
@@ -84,22 +89,37 @@ fn restore_to(source: &Dir, dir: &Dir, now: Timestamp) -> Result<Settings, Autho
     Ok(settings)
 }
 
-/// Copies the audit file and the keys that are not in `to` yet.
+/// Copies the audit file and the keys to `to`, where there are none yet, and brings them to the disk. A key that is a
+/// link is not copied: it was moved to a safe place, and stays there alone.
 fn copy_files(from: &Dir, to: &Dir) -> Result<(), AuthorityError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        |source| AuthorityError::Io { path, source }
-    };
+    for folder in [to.path(), &to.keys()] {
+        files::own_folder(folder).map_err(KeyError::from)?;
+    }
     for key in std::fs::read_dir(from.keys()).map_err(io(&from.keys()))? {
         let key = key.map_err(io(&from.keys()))?;
-        let target = to.keys().join(key.file_name());
-        if !target.exists() {
-            // Keeps the mode, 0600.
-            std::fs::copy(key.path(), &target).map_err(io(&key.path()))?;
+        if key.file_type().map_err(io(&key.path()))?.is_file() {
+            copy(&key.path(), &to.keys().join(key.file_name()))?;
         }
     }
-    if from.audit().exists() && !to.audit().exists() {
-        std::fs::copy(from.audit(), to.audit()).map_err(io(&from.audit()))?;
+    if from.audit().exists() {
+        copy(&from.audit(), &to.audit())?;
+    }
+    for folder in [&to.keys(), to.path()] {
+        files::sync_folder(folder).map_err(io(folder))?;
     }
     Ok(())
 }
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> AuthorityError {
+    let path = path.to_owned();
+    |source| AuthorityError::Io { path, source }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), AuthorityError> {
+    let mut source = File::open(from).map_err(io(from))?;
+    files::create(to, files::PRIVATE, |file| std::io::copy(&mut source, file).map(drop)).map_err(io(to))
+}
+
+#[cfg(test)]
+#[path = "backup_tests.rs"]
+mod tests;

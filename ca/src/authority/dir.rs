@@ -10,6 +10,8 @@
 //! Decides names only; who reads the files says what must hold of them.
 
 use super::AuthorityError;
+use crate::files;
+use crate::key::KeyError;
 use crate::names::AuthorityId;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,18 +31,17 @@ impl Dir {
         &self.0
     }
 
-    /// Refuses to work on the folder of another user: what root wrote there, its owner could not read any more.
+    /// Refuses to work on the folder of another user: what root wrote there, its owner could not read any more. And on
+    /// one in which others could put files in the place of ours.
     ///
     /// # Errors
-    /// When the folder is there and somebody else's.
+    /// When the folder is there and such a one.
     pub(super) fn check_owner(&self) -> Result<(), AuthorityError> {
-        let ours = rustix::process::geteuid().as_raw();
-        match std::fs::metadata(&self.0) {
-            Ok(folder) if folder.uid() != ours => {
-                Err(AuthorityError::WrongUser { path: self.0.clone(), owner: folder.uid() })
-            }
-            _ => Ok(()),
+        let Ok(folder) = std::fs::metadata(&self.0) else { return Ok(()) };
+        if folder.uid() != rustix::process::geteuid().as_raw() {
+            return Err(AuthorityError::WrongUser { path: self.0.clone(), owner: folder.uid() });
         }
+        Ok(files::own_folder(&self.0).map_err(KeyError::from)?)
     }
 
     /// The store.

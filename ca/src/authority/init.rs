@@ -81,6 +81,7 @@ impl Authority {
         let made = fill(&beside, init).and_then(|summary| {
             // An empty folder that was there before gives way to the whole one.
             std::fs::rename(&beside, dir).map_err(io(dir))?;
+            sync_parent(dir)?;
             Ok(summary)
         });
         if made.is_err() {
@@ -115,6 +116,13 @@ pub(super) fn beside(dir: &Path) -> Result<PathBuf, AuthorityError> {
     std::fs::create_dir_all(parent)
         .map_err(|source| AuthorityError::Io { path: parent.to_owned(), source })?;
     Ok(parent.join(format!(".{name}.{}", crate::names::to_hex(&random::<4>()?))))
+}
+
+/// Makes the name of a folder durable.
+pub(super) fn sync_parent(dir: &Path) -> Result<(), AuthorityError> {
+    let io = |source| AuthorityError::Io { path: dir.to_owned(), source };
+    let whole = std::path::absolute(dir).map_err(io)?;
+    crate::files::sync_folder(whole.parent().unwrap_or(&whole)).map_err(io)
 }
 
 pub(super) fn make_folder(path: &Path) -> Result<(), AuthorityError> {

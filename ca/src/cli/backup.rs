@@ -17,7 +17,8 @@ Examples:
   portcullis ca check --dir /backup/ca-2026-11-22       # a backup is a folder like the original
 
 It works while the server runs. Keys go in as they are: encrypted when they are encrypted, so keep
-the password elsewhere. A root's key that was moved away is not in it.")]
+the password elsewhere. A root's key that was moved away is not in it, nor is a key that is a
+symbolic link.")]
 pub(super) struct BackupArgs {
     /// The folder to make; new or empty.
     #[arg(value_name = "DIR")]

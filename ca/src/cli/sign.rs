@@ -7,11 +7,12 @@ use super::output::print;
 use super::words::{self, quote};
 use crate::certificate;
 use crate::csr::MAX_CSR;
+use crate::files;
 use crate::store::How;
 use clap::Args;
 use serde_json::json;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -100,16 +101,13 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     Ok(bytes)
 }
 
-/// Writes a file that is no secret.
+/// Writes a file that is no secret: whole, or not at all.
 pub(super) fn write(path: &Path, text: &str, replace: bool) -> Result<(), CliError> {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    if replace {
-        options.create(true).truncate(true)
+    let written = if replace {
+        files::replace(path, text.as_bytes())
     } else {
-        options.create_new(true)
+        files::write_new(path, text.as_bytes(), files::PUBLIC)
     };
-    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => CliError::Exists(path.to_owned()),
         _ => CliError::Io { path: path.to_owned(), source },
@@ -130,4 +128,57 @@ pub(super) fn write_or_print(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    //! How a file that is no secret is written.
+
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    #[test]
+    fn a_file_is_replaced_whole_and_only_by_who_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, kept) = (folder.path().join("ca.crl"), folder.path().join("reader.crl"));
+        write(&path, "old", false).unwrap();
+        // Who reads the old list goes on reading the old list.
+        fs::hard_link(&path, &kept).unwrap();
+
+        let refused = write(&path, "new", false).unwrap_err();
+        write(&path, "new", true).unwrap();
+
+        assert!(matches!(refused, CliError::Exists(_)), "{refused}");
+        assert_eq!(
+            (fs::read_to_string(&path).unwrap(), fs::read_to_string(&kept).unwrap()),
+            ("new".into(), "old".into())
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no draft is left");
+    }
+
+    #[test]
+    fn a_file_that_is_no_secret_is_as_open_as_the_umask_allows() {
+        let folder = tempfile::tempdir().unwrap();
+        let (usual, written) = (folder.path().join("usual"), folder.path().join("written"));
+        fs::write(&usual, "").unwrap();
+
+        write(&written, "list", false).unwrap();
+        write(&folder.path().join("replaced"), "list", true).unwrap();
+
+        for name in ["written", "replaced"] {
+            let mode = fs::metadata(folder.path().join(name)).unwrap().mode();
+            assert_eq!(mode, fs::metadata(&usual).unwrap().mode(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_dangling_link_is_no_free_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("order.pem");
+        symlink(folder.path().join("elsewhere"), &link).unwrap();
+
+        assert!(matches!(write(&link, "certificate", false), Err(CliError::Exists(_))));
+        assert!(!folder.path().join("elsewhere").exists());
+    }
 }

@@ -19,6 +19,7 @@ use super::swap::{self, Content, SwapError};
 use crate::bundle::{Bundle, BundleError};
 use crate::certificate::{self, CertificateError, SvidError};
 use crate::deny::{Denial, DenyList};
+use crate::files::{self, Unsafe};
 use crate::key::{Key, KeyError};
 use crate::names::{Fingerprint, InstanceId, to_hex};
 use crate::spiffe::{SpiffeId, TrustDomain};
@@ -42,6 +43,8 @@ const RECORD: &str = "state.json";
 const FILES: [&str; 5] = [CHAIN, KEY, BUNDLE_PEM, BUNDLE, RECORD];
 const PENDING: &str = "svid.key.pending.";
 const LOCK: &str = ".lock";
+/// A deny-list may be long, but not so long.
+const MAX_FILE: u64 = 256 << 20;
 /// A version can go away while it is read. When that happens again and again, writers are kept out.
 const READ_TRIES: usize = 3;
 
@@ -70,10 +73,11 @@ impl StateDir {
     /// The folder at `path`; it is made, with mode 0700, when it is not there.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or somebody else (but root) owns it or can write to it.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let made = DirBuilder::new().mode(0o700).recursive(true).create(path);
         made.map_err(|source| SwapError { path: path.to_owned(), source })?;
+        files::own_folder(path)?;
         Ok(Self { path: path.to_owned() })
     }
 
@@ -243,9 +247,12 @@ fn contents(identity: &Identity) -> Result<Vec<Content>, StateError> {
 
 /// Reads a version and checks that it is sound.
 fn read(version: &Path) -> Result<Identity, StateError> {
-    let text = |name: &str| {
+    let text = |name: &str| -> Result<String, StateError> {
         let path = version.join(name);
-        fs::read_to_string(&path).map_err(|source| SwapError { path, source })
+        // No secrets, but what they say is believed: others must not have written them.
+        let bytes = files::read_private(&path, 0o022, MAX_FILE)?;
+        let text = std::str::from_utf8(&bytes).map(str::to_owned);
+        text.map_err(|error| SwapError { path, source: io::Error::other(error) }.into())
     };
     let damaged = |fault| StateError::Damaged { path: version.to_owned(), fault };
     let record: Record =
@@ -298,9 +305,21 @@ pub enum StateError {
     /// A file.
     #[error(transparent)]
     Io(#[from] SwapError),
+    /// Others own the folder or a file, or can change it.
+    #[error(transparent)]
+    Unsafe(Unsafe),
     /// The record has no JSON form. It always has.
     #[error("the state cannot be written as JSON")]
     Unwritable,
+}
+
+impl From<Unsafe> for StateError {
+    fn from(error: Unsafe) -> Self {
+        match error {
+            Unsafe::Io { path, source } => Self::Io(SwapError { path, source }),
+            other => Self::Unsafe(other),
+        }
+    }
 }
 
 /// Why an identity on the disk makes no sense.

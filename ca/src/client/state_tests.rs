@@ -238,3 +238,38 @@ fn files_of_somebody_else_are_not_replaced() {
     assert!(error.to_string().contains("choose an empty folder"), "{error}");
     assert_eq!(fs::read_to_string(dir.path().join(CHAIN)).unwrap(), "mine");
 }
+
+#[test]
+fn a_folder_others_can_write_to_is_not_used() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("svid");
+    StateDir::open(&path).unwrap();
+
+    for open in [0o770, 0o707, 0o1777] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(open)).unwrap();
+
+        let error = StateDir::open(&path).unwrap_err();
+
+        assert!(matches!(error, StateError::Unsafe(_)), "{error}");
+        assert!(error.to_string().contains("chmod go-w"), "{error}");
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    StateDir::open(&path).unwrap();
+}
+
+#[test]
+fn files_others_could_have_written_are_not_believed() {
+    let (_temporary, dir) = folder();
+    dir.store(&Ca::new().identity(&urls(), USUAL)).unwrap();
+    for name in [CHAIN, BUNDLE, RECORD] {
+        let path = dir.path().join(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
+
+        let error = dir.load().unwrap_err();
+
+        assert!(matches!(error, StateError::Unsafe(_)), "{name}: {error}");
+        // To read them is everybody's right.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        dir.load().unwrap();
+    }
+}

@@ -7,9 +7,10 @@
 //!
 //! Decides the steps ([`plan`]: pure) and takes them ([`take`]). It must not know what the files mean.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use crate::files;
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -106,8 +107,10 @@ pub(super) fn plan(dir: &Path, found: &Found, files: Vec<Content>) -> Vec<Step> 
 pub(super) fn take(step: &Step) -> Result<(), SwapError> {
     let (path, done) = match step {
         Step::Folder(path) => (path, DirBuilder::new().mode(0o700).create(path)),
-        Step::File(path, content) => (path, write(path, content)),
-        Step::Sync(path) => (path, sync(path)),
+        Step::File(path, content) => {
+            (path, files::create(path, files::PRIVATE, |file| file.write_all(content)))
+        }
+        Step::Sync(path) => (path, files::sync_folder(path)),
         Step::Link(path, to) => (path, symlink(to, path)),
         Step::Rename(from, path) => (path, fs::rename(from, path)),
         Step::Remove(path) => (path, fs::remove_file(path)),
@@ -148,14 +151,4 @@ fn number(name: &str) -> Option<u64> {
 fn foreign(path: PathBuf) -> SwapError {
     let source = io::Error::other("was not put here by a join: choose an empty folder");
     SwapError { path, source }
-}
-
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

@@ -3,10 +3,11 @@
 //! Decides that nobody else may read or write it, and that a file under its final name is always whole: it is made
 //! under another name first. SQLite gives its `-wal` and `-shm` files the mode of the store.
 
+use crate::files;
 use crate::store::StoreError;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What SQLite puts beside a store. A stranger's must never meet ours: it would be taken for unsaved changes.
@@ -48,7 +49,7 @@ impl NewFile {
     pub(super) fn instead_of(target: &Path) -> Result<Self, StoreError> {
         let target = std::path::absolute(target).map_err(io(target))?;
         let partial = with_suffix(&target, &format!(".{:016x}.partial", fastrand::u64(..)));
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(io(&partial))?;
+        files::create(&partial, files::PRIVATE, |_| Ok(())).map_err(io(&partial))?;
         Ok(Self { partial, target })
     }
 
@@ -69,7 +70,7 @@ impl NewFile {
         fs::rename(&self.partial, &self.target).map_err(io(&self.target))?;
         // The name is in the folder, which has to be written too.
         let folder = self.target.parent().unwrap_or(&self.target);
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+        files::sync_folder(folder).map_err(io(folder))
     }
 }
 
