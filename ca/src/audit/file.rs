@@ -16,15 +16,19 @@ use super::chain::{self, Line};
 use super::{Caller, Event, Report, Verifier, What};
 use crate::clock;
 use crate::store::{AuditHead, Store, StoreError};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How much of the end of a file is read at first.
 const WINDOW: u64 = 64 * 1024;
 /// A longer line is no line of ours.
 const LONGEST_LINE: u64 = 1024 * 1024;
+/// How long a writer waits for another one, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Why the audit file could not be read or written. Events that were not written stay in the store.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +44,11 @@ pub enum AuditError {
         /// What the system said.
         source: io::Error,
     },
+    /// Somebody else holds the file.
+    #[error(
+        "{0}: another process holds it, perhaps one that was stopped: the audit events wait in the store"
+    )]
+    Held(PathBuf),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -49,7 +58,7 @@ pub enum AuditError {
 #[derive(Debug)]
 pub struct AuditFile {
     path: PathBuf,
-    file: File,
+    pub(super) file: File,
 }
 
 /// Holds the lock of the file.
@@ -103,8 +112,7 @@ impl AuditFile {
         if store.read()?.audit_pending()?.is_empty() {
             return Ok(());
         }
-        self.file.lock().map_err(|source| at(&self.path, source))?;
-        let _held = Held(&self.file);
+        let _held = self.hold()?;
         // Open until the file is durable: nobody adds an event in between, so none is forgotten unwritten.
         let write = store.write()?;
         let pending = write.audit_pending()?;
@@ -117,6 +125,19 @@ impl AuditFile {
         self.append(&end, addition.text.as_bytes()).map_err(|source| at(&self.path, source))?;
         write.audit_written(&addition.head)?;
         Ok(write.commit()?)
+    }
+
+    /// Takes the lock, or gives up after a while: somebody may hold it and do nothing, stopped in a terminal.
+    fn hold(&self) -> Result<Held<'_>, AuditError> {
+        let end = clock::monotonic() + PATIENCE;
+        loop {
+            match self.file.try_lock() {
+                Ok(()) => return Ok(Held(&self.file)),
+                Err(TryLockError::WouldBlock) if clock::monotonic() < end => std::thread::park_timeout(LOOK),
+                Err(TryLockError::WouldBlock) => return Err(AuditError::Held(self.path.clone())),
+                Err(TryLockError::Error(source)) => return Err(at(&self.path, source)),
+            }
+        }
     }
 
     fn append(&self, end: &End, text: &[u8]) -> io::Result<()> {
@@ -182,9 +203,11 @@ fn whole_lines(file: &File, start: u64, length: u64) -> io::Result<(Vec<String>,
 pub fn verify(path: &Path, head: Option<AuditHead>) -> Result<Report, AuditError> {
     let mut verifier = Verifier::new(head);
     let Some(file) = open(path)? else { return Ok(verifier.finish(false)) };
-    // Not while somebody is writing: a line would seem unfinished.
+    // Not while somebody is writing: a line would seem unfinished. Only so long: nobody is to wait for a reader.
     file.lock_shared().map_err(|source| at(path, source))?;
-    let mut reader = BufReader::new(&file);
+    let length = file.metadata().map(|file| file.len()).map_err(|source| at(path, source));
+    file.unlock().map_err(|source| at(path, source))?;
+    let mut reader = BufReader::new((&file).take(length?));
     let mut line = Vec::new();
     loop {
         line.clear();

@@ -436,6 +436,22 @@ fn on_a_full_disk_the_events_stay_in_the_store() {
 }
 
 #[test]
+fn who_holds_the_file_and_does_nothing_stops_nobody_for_long() {
+    let place = Place::new();
+    place.add(1..3);
+    let file = AuditFile::open(&place.path()).unwrap();
+    file.file.lock().unwrap();
+
+    let held = place.flush();
+    file.file.unlock().unwrap();
+
+    assert!(matches!(held, Err(AuditError::Held(_))), "{held:?}");
+    assert_eq!(place.pending().len(), 2);
+    place.flush().unwrap();
+    assert_eq!(place.pending(), []);
+}
+
+#[test]
 fn rivals_that_flush_at_once_write_each_event_once() {
     const RIVALS: u64 = 4;
     const EACH: u64 = 15;

@@ -26,15 +26,36 @@ pub(super) enum Holder {
 }
 
 /// The limits, and what they refused.
+/// So many times the limit of bootstraps are looked at: a look-up costs a hundredth of a certificate.
+const ATTEMPTS: u32 = 20;
+
 #[derive(Debug)]
 pub(super) struct Admission(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
+    /// Calls that are read and looked up at all.
+    attempts: (Rate, Bucket),
+    /// With a token that is fresh.
     bootstraps: (Rate, Bucket),
+    /// With any other.
+    doubtful: (Rate, Bucket),
     renewals: (Rate, Bucket),
     instances: Keyed<Holder>,
     refused: Refused,
+}
+
+impl State {
+    fn bootstrap(
+        &mut self,
+        which: impl FnOnce(&mut Self) -> &mut (Rate, Bucket),
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let (rate, bucket) = which(self);
+        let taken = bucket.take(rate, now);
+        self.refused.bootstraps += u64::from(taken.is_err());
+        taken
+    }
 }
 
 /// How many calls were over a limit.
@@ -53,20 +74,24 @@ impl Admission {
     pub(super) fn new(limits: &Limits) -> Self {
         let bucket = |count| (Rate::per_second(count), Bucket::default());
         Self(Mutex::new(State {
+            attempts: bucket(limits.bootstraps_per_second.saturating_mul(ATTEMPTS)),
             bootstraps: bucket(limits.bootstraps_per_second),
+            doubtful: bucket(limits.doubtful_per_second),
             renewals: bucket(limits.renewals_per_second),
             instances: Keyed::new(Rate::new(limits.renewal_every, limits.renewal_burst), INSTANCES),
             refused: Refused::default(),
         }))
     }
 
-    /// A bootstrap; `Err`: come back after so long.
-    pub(super) fn bootstrap(&self, now: Instant) -> Result<(), Duration> {
-        let mut state = self.state();
-        let (rate, bucket) = &mut state.bootstraps;
-        let taken = bucket.take(rate, now);
-        state.refused.bootstraps += u64::from(taken.is_err());
-        taken
+    /// A bootstrap nobody has looked at yet; `Err`: come back after so long.
+    pub(super) fn attempt(&self, now: Instant) -> Result<(), Duration> {
+        self.state().bootstrap(|state| &mut state.attempts, now)
+    }
+
+    /// A bootstrap whose token is `fresh`, or any other. Each kind has a limit of its own, so that who has no fresh
+    /// token hinders nobody who has one.
+    pub(super) fn bootstrap(&self, fresh: bool, now: Instant) -> Result<(), Duration> {
+        self.state().bootstrap(|state| if fresh { &mut state.bootstraps } else { &mut state.doubtful }, now)
     }
 
     /// A renewal; `Err`: come back after so long.
@@ -112,7 +137,7 @@ mod tests {
     fn a_flood_of_bootstraps_takes_nothing_from_renewals() {
         let (admission, now) = (admission(), clock::monotonic());
 
-        let through = (0..10_000).filter(|_| admission.bootstrap(now).is_ok()).count();
+        let through = (0..10_000).filter(|_| admission.bootstrap(true, now).is_ok()).count();
 
         assert_eq!(through, 5);
         assert!((0..10).all(|one| admission.renewal(&holder(one), now).is_ok()));

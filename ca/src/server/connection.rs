@@ -50,8 +50,6 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_LIMIT: Duration = Duration::from_secs(20);
 /// How long a member that is out may take to hear so.
 const LAST_WORDS: Duration = Duration::from_millis(300);
-/// Who is told to come back is told a moment up to so much later, so that not all come back at once.
-const SPREAD_MS: u64 = 500;
 /// What a connection may grow to.
 const STREAMS: u32 = 64;
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -65,7 +63,7 @@ pub(super) struct House {
     pub(super) acceptor: TlsAcceptor,
     pub(super) service: CertificateAuthorityServer<Service>,
     pub(super) health: HealthServer<HealthService>,
-    pub(super) admission: Rc<Admission>,
+    pub(super) admission: Arc<Admission>,
     pub(super) core: Arc<Core>,
     pub(super) trusted: Trusted,
     pub(super) stopping: Stopping,
@@ -182,12 +180,12 @@ impl House {
     fn admit(&self, call: Call, origin: &Origin) -> Result<(), Status> {
         let now = clock::monotonic();
         let admitted = match (call, &origin.peer) {
-            (Call::Bootstrap, _) => self.admission.bootstrap(now),
+            (Call::Bootstrap, _) => self.admission.attempt(now),
             (Call::Renew, Some(peer)) => self.admission.renewal(&peer.holder, now),
             (Call::Renew | Call::Watch, None) => return Err(status::no_certificate()),
             (Call::Watch | Call::Health | Call::Unknown, _) => Ok(()),
         };
-        admitted.map_err(|wait| status::over_limit(wait + Duration::from_millis(fastrand::u64(..SPREAD_MS))))
+        admitted.map_err(status::over_limit_spread)
     }
 }
 

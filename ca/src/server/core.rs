@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BOOTSTRAPS: usize = 2;
 const RENEWALS: usize = 4;
 const OTHERS: usize = 4;
+/// Of tokens that are looked up, which is quick.
+const LOOKS: usize = 2;
 
 /// The authority behind its turns.
 pub(super) struct Core {
@@ -32,6 +34,7 @@ pub(super) struct Core {
     bootstraps: Arc<Semaphore>,
     renewals: Arc<Semaphore>,
     others: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
 }
 
 /// What is to be known of the authority after something may have changed.
@@ -66,12 +69,23 @@ impl Core {
     /// Nobody has asked yet.
     pub(super) fn new(authority: Arc<Authority>) -> Self {
         let turns = |count| Arc::new(Semaphore::new(count));
-        Self { authority, bootstraps: turns(BOOTSTRAPS), renewals: turns(RENEWALS), others: turns(OTHERS) }
+        let (bootstraps, renewals) = (turns(BOOTSTRAPS), turns(RENEWALS));
+        Self { authority, bootstraps, renewals, others: turns(OTHERS), looks: turns(LOOKS) }
+    }
+
+    /// Whether a token could bring a certificate.
+    pub(super) async fn is_fresh(&self, token: &Zeroizing<String>) -> Result<bool, CoreError> {
+        let token = token.clone();
+        Ok(self.blocking(&self.looks, move |authority| authority.is_fresh(&token, clock::wall())).await??)
     }
 
     /// The first certificate.
-    pub(super) async fn bootstrap(&self, request: BootstrapRequest, caller: Caller) -> Answer {
-        let token = Zeroizing::new(request.token);
+    pub(super) async fn bootstrap(
+        &self,
+        token: Zeroizing<String>,
+        request: BootstrapRequest,
+        caller: Caller,
+    ) -> Answer {
         self.blocking(&self.bootstraps, move |authority| {
             let ttl = wished(request.ttl);
             let now = clock::wall();

@@ -2,7 +2,7 @@
 //!
 //! | call | who may | limit | refused with |
 //! |--|--|--|--|
-//! | Bootstrap | who has a join token | 50 a second, all together | UNAUTHENTICATED for a bad token |
+//! | Bootstrap | who has a join token | 50 a second with fresh tokens; 10 with others; 1000 looked at | UNAUTHENTICATED for a bad token |
 //! | Renew | who holds a certificate | 200 a second, all together; 1 in 5 s for each instance, 3 at once | PERMISSION_DENIED when revoked or unknown |
 //! | WatchBundle | who holds a certificate | 2 streams for each instance | |
 //! | grpc.health.v1 | everybody | | |
@@ -77,6 +77,8 @@ impl Options {
 pub struct Limits {
     /// Bootstraps in a second, all callers together.
     pub bootstraps_per_second: u32,
+    /// Calls with a join token that is not fresh, to all of which the answer is no.
+    pub doubtful_per_second: u32,
     /// Renewals in a second, all callers together.
     pub renewals_per_second: u32,
     /// An instance may renew once in this time …
@@ -105,6 +107,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             bootstraps_per_second: 50,
+            doubtful_per_second: 10,
             renewals_per_second: 200,
             renewal_every: Duration::from_secs(5),
             renewal_burst: 3,
@@ -173,15 +176,15 @@ pub async fn serve(
     let socket = TcpListener::bind(bind).await.map_err(failed)?;
     let address = socket.local_addr().map_err(failed)?;
     tracing::info!(%address, "listening");
-    let admission = Rc::new(Admission::new(&limits));
+    let admission = Arc::new(Admission::new(&limits));
     let (stop, stopping) = watch::channel(false);
     let stopping = Stopping(stopping);
     let house = House {
         acceptor: tls::acceptor(updates.shown(), updates.trusted())?,
-        service: service(&core, &limits, &updates, &stopping).server(),
+        service: service(&core, (&limits, &admission), &updates, &stopping).server(),
         health: HealthServer::new(HealthService::from_health_reporter(reporter))
             .max_decoding_message_size(HEALTH_LONGEST),
-        admission: Rc::clone(&admission),
+        admission: Arc::clone(&admission),
         core: Arc::clone(&core),
         trusted: updates.trusted(),
         stopping,
@@ -191,7 +194,7 @@ pub async fn serve(
     let mut listener = Listener::new(socket, Rc::new(house));
     let mut chores = JoinSet::new();
     chores.spawn_local(updates.run(limits.look));
-    chores.spawn_local(updates::keep_house(Arc::clone(&core), Rc::clone(&admission), limits.clone()));
+    chores.spawn_local(updates::keep_house(Arc::clone(&core), Arc::clone(&admission), limits.clone()));
     note(&core, What::ServerStarted, address).await;
     tracing::info!("ready");
     if let Some(ready) = ready {
@@ -223,9 +226,15 @@ impl Stopping {
     }
 }
 
-fn service(core: &Arc<Core>, limits: &Limits, updates: &Updates, stopping: &Stopping) -> Service {
+fn service(
+    core: &Arc<Core>,
+    (limits, admission): (&Limits, &Arc<Admission>),
+    updates: &Updates,
+    stopping: &Stopping,
+) -> Service {
     Service {
         core: Arc::clone(core),
+        admission: Arc::clone(admission),
         trusted: updates.trusted(),
         streams: Places::new(limits.streams_per_instance),
         stopping: stopping.clone(),

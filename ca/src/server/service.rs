@@ -1,8 +1,9 @@
 //! The three calls of `proto/ca.proto`.
 //!
 //! Decides what a call needs, and turns its messages into what the authority is asked. Limits were looked at before
-//! ([`super::connection`]). Who calls is in the request's extensions: [`Origin`].
+//! ([`super::connection`]), save of bootstraps, which depend on the token. Who calls is in the request's extensions: [`Origin`].
 
+use super::admission::Admission;
 use super::core::{Answer, Core};
 use super::limit::{Bucket, Rate};
 use super::places::Places;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
+use zeroize::Zeroizing;
 
 /// No message is longer: a request for a certificate has at most 16 KiB, a token 4 KiB.
 pub(super) const LONGEST: usize = 64 * 1024;
@@ -39,6 +41,7 @@ pub(super) struct Origin {
 /// What answers the calls.
 pub(super) struct Service {
     pub(super) core: Arc<Core>,
+    pub(super) admission: Arc<Admission>,
     pub(super) trusted: Trusted,
     pub(super) streams: Places,
     pub(super) stopping: Stopping,
@@ -91,7 +94,14 @@ impl CertificateAuthority for Service {
 
     async fn bootstrap(&self, request: Request<BootstrapRequest>) -> Result<Response<Issued>, Status> {
         let origin = origin(&request)?;
-        let answer = self.core.bootstrap(request.into_inner(), origin.caller()).await;
+        let mut request = request.into_inner();
+        let token = Zeroizing::new(std::mem::take(&mut request.token));
+        let fresh = self.core.is_fresh(&token).await.map_err(|stuck| {
+            self.say(&stuck);
+            status::unavailable()
+        })?;
+        self.admission.bootstrap(fresh, clock::monotonic()).map_err(status::over_limit_spread)?;
+        let answer = self.core.bootstrap(token, request, origin.caller()).await;
         self.issued(answer)
     }
 

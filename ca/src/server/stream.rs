@@ -88,6 +88,12 @@ impl Watching {
         if sequence <= pace.acknowledged {
             return Ok(());
         }
+        // Nobody can have stored what was never sent.
+        let newest = self.trusted.borrow().trust.bundle.sequence;
+        if sequence > newest {
+            tracing::warn!(event = "acknowledgement_refused", peer = %self.peer.svid.id, sequence, newest);
+            return Ok(());
+        }
         while let Err(wait) = pace.bucket.take(&Rate::new(Duration::from_millis(500), 10), clock::monotonic())
         {
             sleep(wait).await;

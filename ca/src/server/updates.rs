@@ -19,10 +19,10 @@ use crate::clock;
 use crate::names::AuthorityId;
 use crate::proto::certificate_authority_server::SERVICE_NAME;
 use crate::time::Timestamp;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -46,6 +46,7 @@ pub(super) struct Updates {
     /// Something may wait to be written to the audit file.
     unwritten: bool,
     flushes: Bucket,
+    flushing: Option<JoinHandle<()>>,
 }
 
 impl Updates {
@@ -63,6 +64,7 @@ impl Updates {
             well: true,
             unwritten: true,
             flushes: Bucket::default(),
+            flushing: None,
         };
         updates.show().await?;
         updates.say_health(ServingStatus::Serving).await;
@@ -91,7 +93,7 @@ impl Updates {
                 self.take(news);
             }
             self.keep_shown_fresh().await;
-            self.flush().await;
+            self.flush();
         }
     }
 
@@ -128,11 +130,18 @@ impl Updates {
         Ok(())
     }
 
-    async fn flush(&mut self) {
+    /// Has it done beside: whoever holds the file, the news go on. What fails is tried again, and said, once a minute.
+    fn flush(&mut self) {
         let rate = Rate::new(Duration::from_secs(1), 1);
-        if self.unwritten && self.flushes.take(&rate, clock::monotonic()).is_ok() {
-            // What fails here is tried again, and said, once a minute.
-            self.unwritten = self.core.flush_audit().await.is_err();
+        let idle = self.flushing.as_ref().is_none_or(JoinHandle::is_finished);
+        if self.unwritten && idle && self.flushes.take(&rate, clock::monotonic()).is_ok() {
+            self.unwritten = false;
+            let core = Arc::clone(&self.core);
+            self.flushing = Some(tokio::task::spawn_local(async move {
+                if let Err(error) = core.flush_audit().await {
+                    tracing::debug!("the audit file was not written: {error}");
+                }
+            }));
         }
     }
 
@@ -162,7 +171,7 @@ impl Updates {
 }
 
 /// What is due once a minute, the first time at once.
-pub(super) async fn keep_house(core: Arc<Core>, admission: Rc<Admission>, limits: Limits) {
+pub(super) async fn keep_house(core: Arc<Core>, admission: Arc<Admission>, limits: Limits) {
     let mut ticks = interval(limits.maintenance);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missed_key = false;
