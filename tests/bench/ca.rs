@@ -105,7 +105,15 @@ fn fill(ca: &Ca) {
         write.add_issued(&issued).expect("added");
         let Issued { instance, id, serial, not_after, .. } = issued;
         write
-            .put_instance(&Instance { instance, id, acknowledged: 1, seen: now, serial, not_after })
+            .put_instance(&Instance {
+                instance,
+                id,
+                acknowledged: 1,
+                seen: now,
+                serial,
+                not_after,
+                shown: true,
+            })
             .expect("put");
     }
     write.commit().expect("committed");
