@@ -1,7 +1,7 @@
 //! Copies of the store: made while others write, and put back.
 //!
 //! Decides that a copy is of one moment, is read through before it gets its name, and that a file that is there is
-//! replaced only by who says so.
+//! never replaced.
 
 use super::file::{self, NewFile};
 use super::{PATIENCE, Sqlite, close, connect, connect_reading, schema, set_journal, use_wal};
@@ -35,17 +35,6 @@ impl Sqlite {
         fill(&new, from)?;
         new.place()
     }
-
-    /// Puts the backup `from` in the place of the store `to`, which may be damaged. Nobody may be using it.
-    ///
-    /// # Errors
-    /// As [`Self::restore`], and [`StoreError::Busy`] when somebody has `to` open; then `to` is as before.
-    pub fn replace(from: &Path, to: &Path) -> Result<(), StoreError> {
-        let new = NewFile::instead_of(to)?;
-        fill(&new, from)?;
-        retire(to)?;
-        new.replace()
-    }
 }
 
 fn fill(new: &NewFile, from: &Path) -> Result<(), StoreError> {
@@ -70,21 +59,4 @@ fn copy(source: &Connection, to: &Path) -> Result<(), StoreError> {
     let step = Backup::new(source, &mut target)?.step(-1)?;
     close(target)?;
     if step == StepResult::Done { Ok(()) } else { Err(StoreError::Busy) }
-}
-
-/// Leaves nothing beside the store that is to be replaced: its unsaved changes would be taken for those of the new one.
-fn retire(store: &Path) -> Result<(), StoreError> {
-    match let_go(store) {
-        // Out of this mode only who is alone with the file comes; the changes in the WAL file are saved before.
-        Err(StoreError::Busy) => Err(StoreError::Busy),
-        // It is not there, or damaged: it is replaced all the same.
-        _ => file::remove_companions(store),
-    }
-}
-
-fn let_go(store: &Path) -> Result<(), StoreError> {
-    file::private(store)?;
-    let old = connect(store, PATIENCE)?;
-    set_journal(&old, "delete")?;
-    close(old)
 }

@@ -42,11 +42,6 @@ impl NewFile {
     pub(super) fn beside(target: &Path) -> Result<Self, StoreError> {
         absent(target)?;
         companions(target).try_for_each(|companion| absent(&companion))?;
-        Self::instead_of(target)
-    }
-
-    /// The same when `target` may exist: it will be replaced.
-    pub(super) fn instead_of(target: &Path) -> Result<Self, StoreError> {
         let target = std::path::absolute(target).map_err(io(target))?;
         let partial = with_suffix(&target, &format!(".{:016x}.partial", fastrand::u64(..)));
         files::create(&partial, files::PRIVATE, |_| Ok(())).map_err(io(&partial))?;
@@ -61,11 +56,6 @@ impl NewFile {
     /// Gives it its name; refuses to when another file has got it meanwhile.
     pub(super) fn place(self) -> Result<(), StoreError> {
         absent(&self.target)?;
-        self.replace()
-    }
-
-    /// Gives it its name, whoever has it.
-    pub(super) fn replace(self) -> Result<(), StoreError> {
         File::open(&self.partial).and_then(|file| file.sync_all()).map_err(io(&self.partial))?;
         fs::rename(&self.partial, &self.target).map_err(io(&self.target))?;
         // The name is in the folder, which has to be written too.
@@ -78,16 +68,10 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         // Gone already when it was placed.
         let _ = fs::remove_file(&self.partial);
-        let _ = remove_companions(&self.partial);
+        for companion in companions(&self.partial) {
+            let _ = fs::remove_file(&companion);
+        }
     }
-}
-
-/// Removes what SQLite left beside a store that is to be replaced.
-pub(super) fn remove_companions(path: &Path) -> Result<(), StoreError> {
-    companions(path).try_for_each(|companion| match fs::remove_file(&companion) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(io(&companion)(error)),
-        _ => Ok(()),
-    })
 }
 
 /// Puts the path to an error of the system.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::Filter;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,57 +155,4 @@ fn what_is_no_sound_backup_is_not_put_back() {
     }
     assert!(matches!(tried("newer"), StoreError::TooNew { found: 99, .. }));
     assert_eq!(names(folder.path()), before, "nothing is left of it");
-}
-
-#[test]
-fn a_store_that_is_there_is_replaced_only_by_who_says_so_and_while_nobody_uses_it() {
-    // given: a store, an older backup of it, and changes in its WAL file that the backup has not
-    let temporary = Temporary::new();
-    let path = temporary.path();
-    let folder = TempDir::new().unwrap();
-    let copy = folder.path().join("copy.db");
-    change(&temporary.store, |write| issue(write, 1));
-    temporary.store.backup(&copy).unwrap();
-    change(&temporary.store, |write| issue(write, 2));
-
-    // when, then
-    assert!(matches!(Sqlite::restore(&copy, &path), Err(StoreError::Io { .. })));
-    assert!(matches!(Sqlite::replace(&copy, &path), Err(StoreError::Busy)));
-    assert!(matches!(Sqlite::replace(&folder.path().join("missing"), &path), Err(StoreError::Missing(_))));
-    assert_eq!(serials(&temporary.store), [serial(2), serial(1)], "as before");
-    change(&temporary.store, |write| issue(write, 3));
-
-    drop(temporary.store);
-    Sqlite::replace(&copy, &path).unwrap();
-    assert_eq!(names(temporary.folder.path()), ["store.db"]);
-    assert_eq!(serials(&Sqlite::open(&path).unwrap()), [serial(1)]);
-}
-
-#[test]
-fn a_damaged_store_with_a_wal_file_of_its_own_is_replaced_by_the_backup_alone() {
-    // given: a WAL file with changes that would fit the backup
-    let temporary = Temporary::new();
-    let folder = TempDir::new().unwrap();
-    let (copy, ruin) = (folder.path().join("copy.db"), folder.path().join("store.db"));
-    change(&temporary.store, |write| write.put_settings(&settings()));
-    temporary.store.backup(&copy).unwrap();
-    temporary
-        .store
-        .writer
-        .lock()
-        .unwrap()
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .unwrap();
-    change(&temporary.store, |write| write.put_settings(&Settings { sequence: 99, ..settings() }));
-    fs::copy(temporary.folder.path().join("store.db-wal"), folder.path().join("store.db-wal")).unwrap();
-    fs::write(&ruin, vec![0x5a; 8_192]).unwrap();
-    fs::set_permissions(&ruin, Permissions::from_mode(0o600)).unwrap();
-
-    // when
-    Sqlite::replace(&copy, &ruin).unwrap();
-
-    // then
-    let store = Sqlite::open(&ruin).unwrap();
-    store.check().unwrap();
-    assert_eq!(store.read().unwrap().settings().unwrap(), settings());
 }
