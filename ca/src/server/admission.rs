@@ -26,6 +26,8 @@ pub(super) enum Holder {
 }
 
 /// The limits, and what they refused.
+/// Who is told to come back is told a moment up to so much later, so that not all come back at once.
+const SPREAD_MS: u64 = 500;
 /// So many times the limit of bootstraps are looked at: a look-up costs a hundredth of a certificate.
 const ATTEMPTS: u32 = 20;
 
@@ -118,6 +120,11 @@ impl Admission {
         // A panic can at worst have miscounted.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// When to come back, for one of many who are told to.
+pub(super) fn spread(wait: Duration) -> Duration {
+    wait + Duration::from_millis(fastrand::u64(..SPREAD_MS))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //!
 //! Limits are looked at here, before a byte of a request's body is read. It must not know what calls do.
 
-use super::admission::Admission;
+use super::admission::{Admission, spread};
 use super::core::Core;
 use super::listener::Seat;
 use super::places::Places;
@@ -185,7 +185,7 @@ impl House {
             (Call::Renew | Call::Watch, None) => return Err(status::no_certificate()),
             (Call::Watch | Call::Health | Call::Unknown, _) => Ok(()),
         };
-        admitted.map_err(status::over_limit_spread)
+        admitted.map_err(|wait| status::over_limit(spread(wait)))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Decides what a call needs, and turns its messages into what the authority is asked. Limits were looked at before
 //! ([`super::connection`]), save of bootstraps, which depend on the token. Who calls is in the request's extensions: [`Origin`].
 
-use super::admission::Admission;
+use super::admission::{Admission, spread};
 use super::core::{Answer, Core};
 use super::limit::{Bucket, Rate};
 use super::places::Places;
@@ -100,7 +100,9 @@ impl CertificateAuthority for Service {
             self.say(&stuck);
             status::unavailable()
         })?;
-        self.admission.bootstrap(fresh, clock::monotonic()).map_err(status::over_limit_spread)?;
+        self.admission
+            .bootstrap(fresh, clock::monotonic())
+            .map_err(|wait| status::over_limit(spread(wait)))?;
         let answer = self.core.bootstrap(token, request, origin.caller()).await;
         self.issued(answer)
     }

@@ -22,9 +22,6 @@ pub(super) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 /// When something here is in trouble.
 const TROUBLE: Duration = Duration::from_secs(2);
 
-/// Who is told to come back is told a moment up to so much later, so that not all come back at once.
-const SPREAD_MS: u64 = 500;
-
 /// The status of a refusal.
 pub(super) fn of_refusal(refusal: &Refusal) -> Status {
     match refusal.kind() {
@@ -66,11 +63,6 @@ pub(super) fn going_down() -> Status {
 /// Too much is asked; it may be asked again after `wait`.
 pub(super) fn over_limit(wait: Duration) -> Status {
     with_pushback(Status::resource_exhausted("too many requests: come back later"), wait)
-}
-
-/// The same, spread, so that not everybody comes back at once.
-pub(super) fn over_limit_spread(wait: Duration) -> Status {
-    over_limit(wait + Duration::from_millis(fastrand::u64(..SPREAD_MS)))
 }
 
 /// The call needs a client certificate.
