@@ -172,12 +172,20 @@ impl Authority {
         Ok(self.store.read()?.ledger(filter)?)
     }
 
+    /// One certificate of the ledger, with its DER.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn certificate(&self, serial: &Serial) -> Result<Option<Issued>, AuthorityError> {
+        Ok(self.store.read()?.issued(serial)?)
+    }
+
     /// Who holds a certificate; `None`: the ledger does not know it.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn instance_of(&self, serial: &Serial) -> Result<Option<InstanceId>, AuthorityError> {
-        Ok(self.store.read()?.issued(serial)?.map(|issued| issued.instance))
+        Ok(self.certificate(serial)?.map(|issued| issued.instance))
     }
 
     /// Workloads say which sequence they have stored; each shows its certificate with it. One transaction for all; what

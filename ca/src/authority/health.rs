@@ -9,7 +9,7 @@ use crate::key::Key;
 use crate::names::{AuthorityId, InstanceId};
 use crate::rotation::{Phase, Step};
 use crate::spiffe::SpiffeId;
-use crate::store::{AuthorityRecord, Instance};
+use crate::store::{AuthorityRecord, How, Instance};
 use crate::time::{Timestamp, human};
 use serde::Serialize;
 use std::time::Duration;
@@ -123,8 +123,31 @@ impl Authority {
             problems: Vec::new(),
         };
         self.key_problems(&intermediate, &mut health.problems);
+        self.late_problems(&live, &mut health)?;
         self.expiry_problems(&intermediate, &mut health);
         Ok(health)
+    }
+
+    /// Members whose newest certificate has less than a fifth of its life left: they should have renewed it long ago.
+    fn late_problems(&self, live: &[Instance], health: &mut Health) -> Result<(), AuthorityError> {
+        const NAMED: usize = 10;
+        let mut late = Vec::new();
+        for instance in live {
+            let Some(issued) = self.certificate(&instance.serial)? else { continue };
+            let (left, life) = (issued.not_after.since(health.now), issued.not_after.since(issued.at));
+            if matches!(issued.how, How::Bootstrap | How::Renew) && left < life / 5 {
+                late.push(format!("{} (instance {}, {} left)", instance.id, instance.instance, human(left)));
+            }
+        }
+        if !late.is_empty() {
+            let more = late.len().saturating_sub(NAMED);
+            late.truncate(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let what = format!("not renewed in time: {}{more}", late.join(", "));
+            let help = "see whether they run and reach the authority; what has ended for good is no trouble";
+            health.problems.push(problem(true, what, help));
+        }
+        Ok(())
     }
 
     fn next_laggards(&self, phase: &Phase, now: Timestamp) -> Result<Vec<String>, AuthorityError> {

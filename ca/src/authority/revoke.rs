@@ -127,6 +127,12 @@ impl Authority {
                     .collect()
             }
             Revoke::Id(id) => over(Denial::Id(self.workload(id)?), None),
+            Revoke::IssuedBefore { moment, .. } if *moment > now => {
+                return Err(AuthorityError::NotRevocable {
+                    what: format!("what will be issued up to {moment}"),
+                    instead: "name a moment that has passed, or `now`; without --before nothing more is issued",
+                });
+            }
             Revoke::IssuedBefore { id, moment } => {
                 over(Denial::Before { id: self.workload(id)?, not_before: moment.before(BACKDATE) }, None)
             }

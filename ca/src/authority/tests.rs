@@ -446,3 +446,27 @@ fn the_audit_names_whose_token_was_used_twice() {
     let line = audit.lines().last().expect("a line");
     assert!(line.contains("request_refused") && line.contains("spiffe://shop.example/svc/order"), "{line}");
 }
+
+#[test]
+fn who_should_have_renewed_long_ago_is_a_serious_problem() {
+    let Given { authority, folder: _folder } = given();
+    let token = token(&authority, "/svc/order", START);
+    join(&authority, &token, &Key::generate().expect("a key"), START).expect("granted");
+
+    let soon = authority.health(START.after(16 * HOUR)).expect("health");
+    let late = authority.health(START.after(20 * HOUR)).expect("health");
+
+    assert_eq!(soon.problems, []);
+    let late: Vec<_> = late.problems.iter().filter(|problem| problem.serious).collect();
+    assert!(matches!(late.as_slice(), [one] if one.what.contains("/svc/order")), "{late:?}");
+}
+
+#[test]
+fn a_revocation_does_not_reach_into_the_future() {
+    let Given { authority, folder: _folder } = given();
+    let what = Revoke::IssuedBefore { id: id("/svc/order"), moment: START.after(HOUR) };
+
+    let refused = authority.revoke(&what, "", START);
+
+    assert!(matches!(refused, Err(AuthorityError::NotRevocable { .. })), "{refused:?}");
+}

@@ -56,7 +56,14 @@ pub(in crate::cli) fn table<const N: usize>(headers: [&str; N], rows: &[[String;
 /// Writes to standard output. A reader that went away early (`| head`) is no reason to fail or to panic.
 pub(in crate::cli) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            // What was asked for is lost to who asked: whatever was done, this must not look like success.
+            complain(&format!("error: the result could not be written: {error}"));
+            std::process::exit(1);
+        }
+        _ => {}
+    }
 }
 
 /// Writes a line to standard error; see [`print()`].

@@ -38,7 +38,7 @@ token that does not name it is still good: whoever is named would be cut off. --
 step all the same; the audit says so.
 
 Example:
-  until portcullis ca root activate; do sleep 60; done")]
+  while portcullis ca root activate; [ $? = 3 ]; do sleep 60; done")]
     Activate(StepArgs),
     /// Step 3: believe the old root no more. Refused until nobody holds a certificate under it.
     #[command(after_help = "\

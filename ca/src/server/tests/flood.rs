@@ -53,7 +53,7 @@ fn ten_thousand_bootstraps_are_answered_while_every_renewal_succeeds() {
     local(async {
         let ground = Ground::new();
         let members: Vec<_> = (0..8).map(|n| ground.workload(&format!("{ORDER}-{n}"))).collect();
-        let server = ground.serve().await;
+        let server = ground.serve_with(Limits { doubtful_per_second: 1, ..limits() }).await;
         let attacker = server.client(None).await;
         let counts = Rc::new(Counts::default());
 
@@ -73,7 +73,8 @@ fn ten_thousand_bootstraps_are_answered_while_every_renewal_succeeds() {
         assert_eq!(counts.renewed.get(), 24);
         assert_eq!(counts.limited.get() + counts.others.get(), FLOOD);
         assert!(counts.limited.get() > FLOOD / 2, "{counts:?}");
-        assert!((10..60).contains(&counts.others.get()), "few are looked into: {counts:?}");
+        // One a second: however slow the machine is, far from half of them.
+        assert!((1..FLOOD / 2).contains(&counts.others.get()), "{counts:?}");
         server.stop().await.unwrap().unwrap();
         let audit = std::fs::read_to_string(ground.file("audit.jsonl")).unwrap();
         let lines: Vec<_> = audit.lines().filter(|line| line.contains("requests_limited")).collect();
@@ -89,7 +90,7 @@ fn who_has_no_fresh_token_hinders_nobody_who_has_one_and_writes_little() {
         let ground = Ground::new();
         let (spent, key) = (ground.token(ORDER), Key::generate().unwrap());
         let fresh: Vec<_> = (0..20).map(|_| ground.token(ORDER)).collect();
-        let server = ground.serve().await;
+        let server = ground.serve_with(Limits { doubtful_per_second: 1, ..limits() }).await;
         let mut client = server.client(None).await;
         client.bootstrap(&spent, &key).await.unwrap();
         let thief = Key::generate().unwrap();
