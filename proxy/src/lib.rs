@@ -40,6 +40,7 @@ pub mod pipeline;
 pub mod admission;
 pub mod route;
 pub mod identity;
+pub mod mesh;
 pub mod transform;
 pub mod balance;
 pub mod upstream;

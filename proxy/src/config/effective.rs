@@ -254,6 +254,7 @@ fn service(service: &Service) -> Value {
             json!(match service.protocol {
                 Protocol::H1 => "h1",
                 Protocol::H2 => "h2",
+                Protocol::Tcp => "tcp",
             }),
         ),
         ("tls", tls),

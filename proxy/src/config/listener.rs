@@ -1,5 +1,6 @@
 //! `listeners:` and `admin:`: where connections arrive and how many may.
 
+use super::ServiceId;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +8,8 @@ use std::time::Duration;
 /// One address clients connect to.
 #[derive(Debug, Clone)]
 pub struct Listener {
+    /// Who connects here, and what becomes of their requests.
+    pub role: Role,
     /// Address to bind; port 0 lets the system choose (the log says which).
     pub bind: SocketAddr,
     /// TLS settings; `None` = plain.
@@ -23,6 +26,25 @@ pub struct Listener {
     pub caps: Caps,
     /// How long a client may take.
     pub timeouts: Timeouts,
+}
+
+/// Who connects to a listener, and what becomes of their requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Role {
+    /// Clients outside; the routes of the file. The default.
+    #[default]
+    Edge,
+    /// Peers of the mesh, over mutual TLS; what is authorised goes to the application.
+    Inbound {
+        /// Takes plaintext too, from nobody in particular.
+        permissive: bool,
+    },
+    /// The application; the service it calls is told by Host.
+    Outbound,
+    /// The application; everything goes to one service.
+    Local(ServiceId),
+    /// The application, its connections taken by the kernel; the service is told by where they were going.
+    Captured,
 }
 
 /// Certificates of a TLS listener.

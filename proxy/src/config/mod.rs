@@ -19,11 +19,15 @@ mod proofs;
 mod emit;
 pub mod diagnostic;
 pub mod effective;
+pub mod auth;
+pub mod authorize;
 pub mod listener;
+pub mod mesh;
 pub mod observe;
 pub mod route;
 pub mod schema;
 pub mod service;
+pub mod sidecar;
 pub mod trust;
 
 use std::path::PathBuf;
@@ -32,9 +36,11 @@ use std::time::Duration;
 pub use diagnostic::{Diagnostic, Problems, Severity};
 pub use listener::{Admin, AdminBind, Listener, Timeouts};
 pub use load::{Loaded, load, parse};
+pub use mesh::Mesh;
 pub use observe::Observe;
 pub use route::Route;
 pub use service::{Service, ServiceId};
+pub use sidecar::Sidecar;
 pub use trust::{Strict, Trust};
 
 /// A whole, sound configuration.
@@ -52,7 +58,15 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// How the process ends.
     pub drain: Drain,
-    /// Services in the order of the file; a [`ServiceId`] indexes this.
+    /// Membership of the mesh.
+    pub mesh: Option<Mesh>,
+    /// What makes this a sidecar; `None` on the edge.
+    pub sidecar: Option<Sidecar>,
+    /// Who may call the workload. Empty: nobody.
+    pub authorize: Vec<authorize::Rule>,
+    /// Ways for clients outside to say who they are.
+    pub auth: Vec<auth::Provider>,
+    /// Services in the order of the file (of a sidecar: the application first, as `app`); a [`ServiceId`] indexes this.
     pub services: Vec<Service>,
     /// Routes in the order of the file, `defaults:` already folded in.
     pub routes: Vec<Route>,

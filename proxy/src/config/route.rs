@@ -1,6 +1,7 @@
 //! `routes:`: which request goes where.
 
 use super::ServiceId;
+use super::listener::Role;
 use http::{HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 pub struct Route {
     /// Name: the label in metrics and logs.
     pub name: Arc<str>,
+    /// Which listeners it belongs to.
+    pub entrance: Role,
     /// Line of the route in the file, 1-based, for messages.
     pub line: usize,
     /// Which methods it takes.
@@ -118,6 +121,8 @@ pub enum ValueMatch {
 pub enum Auth {
     /// Anybody: written out, never assumed.
     Public,
+    /// Whom this entry of `auth:` takes.
+    Provider(usize),
 }
 
 /// Where a route goes.

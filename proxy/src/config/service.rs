@@ -1,5 +1,6 @@
 //! `services:`: what stands behind the proxy.
 
+use portcullis_ca::spiffe::SpiffeId;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,12 @@ pub struct Service {
     pub protocol: Protocol,
     /// TLS towards it; `None` = plain.
     pub tls: Option<UpstreamTls>,
+    /// Mutual TLS towards it: that identity and no other.
+    pub mesh: Option<SpiffeId>,
+    /// Plain `X-Auth-*` headers are written towards it (never towards mesh services: those get a passport).
+    pub plain_identity: bool,
+    /// Listens here for the application's calls of it.
+    pub local: Option<SocketAddr>,
     /// Connect, request and idle times.
     pub timeout: ServiceTimeout,
     /// Connections kept for reuse.
@@ -55,6 +62,8 @@ pub enum Protocol {
     H1,
     /// HTTP/2: ALPN on TLS, prior knowledge on plain.
     H2,
+    /// Bytes, whatever they mean; towards mesh services inside a CONNECT tunnel.
+    Tcp,
 }
 
 /// TLS towards a service. Verification cannot be switched off.

@@ -90,6 +90,7 @@ fn cluster_rows(config: &Config) -> Vec<ClusterRow> {
             protocol: match service.protocol {
                 Protocol::H1 => "http/1.1",
                 Protocol::H2 => "h2",
+                Protocol::Tcp => "tcp",
             }
             .to_owned(),
             tls: service.tls.is_some(),

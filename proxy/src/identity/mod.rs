@@ -1,3 +1,4 @@
-//! Identity headers: which names nobody outside may set.
+//! Identity: which headers nobody outside may set, and who a request is made for.
 
 pub mod headers;
+pub mod principal;

@@ -219,7 +219,7 @@ fn address(
     let mut uri = http::uri::Parts::default();
     uri.path_and_query = Some(admitted.target);
     match cluster.service.protocol {
-        Protocol::H1 => {
+        Protocol::H1 | Protocol::Tcp => {
             head.version = http::Version::HTTP_11;
             head.headers.insert(header::HOST, admitted.host);
         }

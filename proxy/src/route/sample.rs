@@ -3,6 +3,7 @@
 use super::host;
 use super::path::parse_pattern;
 use super::table::Head;
+use crate::config::listener::Role;
 use crate::config::route::{Auth, HeaderRules, Methods, PathRules, Predicate, Target, ValueMatch};
 use crate::config::{Route, ServiceId};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -15,6 +16,7 @@ pub(super) fn route(line: usize, text: &str) -> Route {
     Route {
         name: format!("r{line}").into(),
         line,
+        entrance: Role::Edge,
         methods: match methods {
             "*" => Methods::Any,
             list => Methods::These(list.split(',').map(|name| name.parse().unwrap()).collect()),

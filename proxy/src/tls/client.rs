@@ -43,7 +43,7 @@ impl ClientTls {
             .with_root_certificates(authorities(&tls.ca)?)
             .with_no_client_auth();
         config.alpn_protocols = vec![match protocol {
-            Protocol::H1 => b"http/1.1".to_vec(),
+            Protocol::H1 | Protocol::Tcp => b"http/1.1".to_vec(),
             Protocol::H2 => b"h2".to_vec(),
         }];
         let authorities = certificates(&tls.ca)?;

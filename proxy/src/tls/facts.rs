@@ -1,5 +1,7 @@
 //! What a finished handshake told us about a connection. Pure.
 
+use portcullis_ca::certificate::Svid;
+use portcullis_ca::names::Fingerprint;
 use std::sync::Arc;
 
 /// What TLS told us.
@@ -11,6 +13,30 @@ pub struct TlsFacts {
     pub sni: Option<Arc<str>>,
     /// Names the certificate we showed is good for.
     pub names: Arc<[Box<str>]>,
+    /// The member of the mesh at the other end.
+    pub peer: Option<Arc<Peer>>,
+    /// The certificate a client outside showed, verified.
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// A verified member of the mesh.
+#[derive(Debug)]
+pub struct Peer {
+    /// What its certificate says.
+    pub svid: Svid,
+    /// SHA-256 of its leaf's DER.
+    pub leaf: Fingerprint,
+    /// DER as it showed them: leaf, then intermediates.
+    pub chain: Vec<Vec<u8>>,
+}
+
+/// A verified certificate of a client outside.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    /// The common name of its subject; `None` unless there is exactly one.
+    pub common_name: Option<Box<str>>,
+    /// SHA-256 of its DER.
+    pub fingerprint: Fingerprint,
 }
 
 impl TlsFacts {
@@ -41,6 +67,8 @@ mod tests {
             version: "TLSv1.3",
             sni: sni.map(Arc::from),
             names: names.iter().map(|n| Box::from(*n)).collect(),
+            peer: None,
+            certificate: None,
         }
     }
 

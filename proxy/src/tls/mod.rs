@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod facts;
+pub mod mesh;
 pub mod pem;
 pub mod server;
 pub mod sni;

@@ -86,7 +86,16 @@ impl ServerTls {
         let sni = connection.server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase());
         let names = self.certificates.choose(sni.as_deref()).map(|named| Arc::clone(&named.names));
         let is_h2 = connection.alpn_protocol() == Some(b"h2");
-        (TlsFacts { version, sni: sni.map(Arc::from), names: names.unwrap_or_default() }, is_h2)
+        (
+            TlsFacts {
+                version,
+                sni: sni.map(Arc::from),
+                names: names.unwrap_or_default(),
+                peer: None,
+                certificate: None,
+            },
+            is_h2,
+        )
     }
 }
 

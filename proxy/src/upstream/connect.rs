@@ -76,7 +76,7 @@ pub async fn connect(address: SocketAddr, to: Destination<'_>) -> Result<Sender,
     let made = async {
         let transport = open(address, to.tls).await?;
         match to.service.protocol {
-            Protocol::H1 => http1_handshake(transport, to.metrics.connected()).await,
+            Protocol::H1 | Protocol::Tcp => http1_handshake(transport, to.metrics.connected()).await,
             Protocol::H2 => http2_handshake(transport, to.metrics.connected()).await,
         }
     };

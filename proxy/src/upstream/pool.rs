@@ -128,7 +128,7 @@ impl EndpointPool {
         kept: bool,
     ) -> Result<Lease, ConnectFault> {
         match to.service.protocol {
-            Protocol::H1 => match kept.then(|| self.take_idle(now)).flatten() {
+            Protocol::H1 | Protocol::Tcp => match kept.then(|| self.take_idle(now)).flatten() {
                 Some(lease) => Ok(lease),
                 // Boxed, as below: making connections is rare, and its state would weigh on every exchange.
                 None => Box::pin(self.open(to)).await,

@@ -3,7 +3,7 @@
 use super::pem;
 use crate::config::context::Context;
 use crate::config::diagnostic::Code;
-use crate::config::listener::{Admin, AdminBind, Caps, Certificate, Listener, Timeouts, Tls};
+use crate::config::listener::{Admin, AdminBind, Caps, Certificate, Listener, Role, Timeouts, Tls};
 use crate::config::raw;
 use crate::config::tree::{Span, Spanned, Text};
 use crate::config::trust::Trust;
@@ -61,6 +61,7 @@ fn listener(raw: &Spanned<raw::Listener>, trust: &Trust, context: &Context<'_>) 
         );
     }
     Some(Listener {
+        role: Role::Edge,
         bind: address?,
         tls,
         h1,

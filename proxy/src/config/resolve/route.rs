@@ -5,6 +5,7 @@ use crate::config::context::Context;
 use crate::config::diagnostic::Code;
 use crate::config::findings::nearest;
 use crate::config::leaf::{Date, HeaderText};
+use crate::config::listener::Role;
 use crate::config::raw;
 use crate::config::route::{
     Auth, Deprecation, HostPattern, Methods, PathPattern, PathRules, PathTemplate, Predicate, Route,
@@ -77,6 +78,7 @@ fn route(raw: &Spanned<raw::Route>, defaults: &headers::Rules, context: &Context
     Some(Route {
         name: Arc::from(name?.value.as_str()),
         line: span.line as usize,
+        entrance: Role::Edge,
         methods,
         hosts,
         path,

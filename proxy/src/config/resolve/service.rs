@@ -40,6 +40,9 @@ fn service(name: &Text, raw: &raw::Service, context: &Context<'_>) -> Service {
             Some(raw::Version::H1) | None => Protocol::H1,
         },
         tls: raw.tls.as_ref().and_then(|tls| upstream_tls(tls, context)),
+        mesh: None,
+        plain_identity: false,
+        local: None,
         timeout: timeout(&raw.timeout, context),
         pool: Pool {
             idle: context.time(raw.pool.idle.as_ref(), Duration::from_secs(4)),
