@@ -3,9 +3,10 @@
 //! Made off the request path, and whole or not at all: whatever can fail fails here, before any worker hears of
 //! it. Shared by all workers, immutable.
 
+use crate::admission::authorize::Policy;
 use crate::config::{Config, Listener};
 use crate::listener::caps::Limits;
-use crate::route::{BuildError, RouteTable};
+use crate::route::{BuildError, RouteTables};
 use crate::tls::client::ClientTls;
 use crate::tls::pem::TlsError;
 use crate::tls::server::ServerTls;
@@ -18,7 +19,9 @@ pub struct Deployment {
     /// The meaning of the file.
     pub config: Arc<Config>,
     /// Its routes.
-    pub table: Arc<RouteTable>,
+    pub tables: Arc<RouteTables>,
+    /// Who may call the workload.
+    pub policy: Arc<Policy>,
     /// Its listeners, in the order of the file.
     pub listeners: Vec<ListenerPlan>,
     /// TLS towards its services, in the order of the file.
@@ -56,7 +59,7 @@ pub enum DeployError {
 impl Deployment {
     /// Reads and compiles everything; counts of listeners in `before` go on.
     pub fn new(config: Config, before: Option<&Self>) -> Result<Self, DeployError> {
-        let table = RouteTable::build(&config.routes).map_err(DeployError::Routes)?;
+        let tables = RouteTables::build(&config.routes).map_err(DeployError::Routes)?;
         let mut listeners: Vec<ListenerPlan> = Vec::with_capacity(config.listeners.len());
         for listener in &config.listeners {
             let turn = listeners.iter().filter(|plan| plan.listener.bind == listener.bind).count();
@@ -76,6 +79,7 @@ impl Deployment {
             .iter()
             .map(|service| service.tls.as_ref().map(|tls| ClientTls::load(tls, service.protocol)).transpose())
             .collect::<Result<_, _>>()?;
-        Ok(Self { config: Arc::new(config), table: Arc::new(table), listeners, client_tls })
+        let policy = Arc::new(Policy::build(&config.authorize));
+        Ok(Self { config: Arc::new(config), tables: Arc::new(tables), policy, listeners, client_tls })
     }
 }

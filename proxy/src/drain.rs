@@ -5,6 +5,7 @@
 //! | Running  | all is well                                                                     |
 //! | Leaving  | not ready any more; still accepting, but every HTTP/1 answer says `connection: close` and HTTP/2 peers got GOAWAY |
 //! | Closing  | listeners are shut, idle connections too; exchanges in flight may finish        |
+//! | Last     | the application has gone: what stood open for its calls is shut too (sidecar; at once elsewhere) |
 //! | Over     | the time is up: whatever is left is cut                                         |
 //!
 //! Phases only move forward.
@@ -23,6 +24,8 @@ pub enum Phase {
     Leaving,
     /// Finishing what is in flight.
     Closing,
+    /// Nobody needs us for their own calls any more.
+    Last,
     /// Time is up.
     Over,
 }
@@ -119,6 +122,11 @@ impl Roster {
         self.phase.set(phase);
         let woken: Vec<Waker> = self.wakers.borrow_mut().iter_mut().filter_map(Option::take).collect();
         woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes everybody without a new phase: there is something to look at.
+    pub fn nudge(&self) {
+        self.advance(self.phase.get());
     }
 
     /// Returns once nobody is left.

@@ -46,6 +46,7 @@ pub mod balance;
 pub mod upstream;
 pub mod telemetry;
 pub mod admin;
+pub mod capture;
 pub mod clock;
 pub mod sweep;
 pub mod drain;

@@ -1,11 +1,17 @@
 //! Glue between hyper and a single-threaded runtime.
 
+use crate::clock;
+use crate::sweep::Sweep;
 use std::any::Any;
-use std::future::Future;
-use std::io::IoSlice;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 
 /// Lets hyper spawn its HTTP/2 tasks on the worker they belong to.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +64,71 @@ impl OnePiece {
 ///
 /// Takes it pinned: passing a large future by value copies it.
 pub async fn catch_panic<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Box<dyn Any + Send>> {
-    std::future::poll_fn(move |cx| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panic)),
+    poll_fn(move |cx| match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}
+
+/// Carries bytes both ways until both directions have ended (how many went each way), one fails, or nothing has moved
+/// for `idle`.
+pub async fn relay<A, B>(a: &mut A, b: &mut B, idle: Duration, sweep: &Rc<Sweep>) -> io::Result<(u64, u64)>
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    let timer = sweep.timer();
+    let moved = Cell::new(0_u64);
+    let mut a = Counted { inner: a, moved: &moved };
+    let mut carried = pin!(copy_bidirectional_with_sizes(&mut a, b, RELAY_BUFFER, RELAY_BUFFER));
+    let mut seen = u64::MAX;
+    poll_fn(|cx| {
+        let ended = carried.as_mut().poll(cx);
+        if seen != moved.get() {
+            seen = moved.get();
+            timer.arm(clock::now() + idle);
+        }
+        match ended {
+            Poll::Pending if timer.poll(cx).is_ready() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            other => other,
         }
     })
     .await
+}
+
+/// Bytes held for one direction of a relay.
+const RELAY_BUFFER: usize = 16 * 1024;
+
+/// Counts what moves, in both directions.
+struct Counted<'a, T> {
+    inner: &'a mut T,
+    moved: &'a Cell<u64>,
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Counted<'_, T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let read = Pin::new(&mut *this.inner).poll_read(cx, buf);
+        this.moved.set(this.moved.get() + u64::from(read.is_ready()));
+        read
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<'_, T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut *this.inner).poll_write(cx, buf);
+        this.moved.set(this.moved.get() + u64::from(written.is_ready()));
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().inner).poll_shutdown(cx)
+    }
 }

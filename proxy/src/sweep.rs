@@ -139,6 +139,11 @@ impl Timer {
         }
     }
 
+    /// What lets it fire before its time.
+    pub fn alarm(&self) -> Alarm {
+        Alarm { sweep: Rc::clone(&self.sweep), key: self.key }
+    }
+
     /// Will not fire.
     pub fn disarm(&self) {
         self.sweep.with(self.key, |slot| slot.due = IDLE);
@@ -166,6 +171,25 @@ impl Timer {
             false
         });
         if fired.unwrap_or(true) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Lets a [`Timer`] fire before its time, from outside. It must not outlive the timer: another may have its place.
+#[derive(Debug)]
+pub struct Alarm {
+    sweep: Rc<Sweep>,
+    key: usize,
+}
+
+impl Alarm {
+    /// Fires the timer now.
+    pub fn ring(&self) {
+        let waker = self.sweep.with(self.key, |slot| {
+            slot.due = FIRED;
+            slot.waker.take()
+        });
+        // Waking may run arbitrary code of the executor: the table must not be borrowed then.
+        waker.flatten().into_iter().for_each(Waker::wake);
     }
 }
 

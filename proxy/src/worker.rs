@@ -11,9 +11,14 @@
 //! | Over            | ends, whatever is left                                                   |
 
 use crate::clock;
+use crate::config::listener::Role;
 use crate::deployment::{Deployment, ListenerKey};
 use crate::drain::{Phase, Roster, Watcher};
+use crate::identity::in_flight::InFlight;
 use crate::listener::accept::{Acceptor, Settings};
+use crate::mesh::Membership;
+use crate::pipeline::evidence::Desk;
+use crate::pipeline::live::Book;
 use crate::pipeline::snapshot::Snapshot;
 use crate::pipeline::{Pipeline, Recorder};
 use crate::sweep::Sweep;
@@ -24,8 +29,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How often unused connections are closed and log lines handed over.
@@ -49,6 +56,12 @@ pub struct Shared {
     pub hub: Arc<Hub>,
     /// Counters of endpoints.
     pub book: Arc<StatsBook>,
+    /// Passports whose requests are in flight.
+    pub in_flight: Arc<InFlight>,
+    /// Who we are in the mesh; `None` until we have joined.
+    pub membership: watch::Receiver<Option<Arc<Membership>>>,
+    /// Workers whose clients and peers have gone.
+    pub left: Arc<AtomicUsize>,
     /// The drain.
     pub drain: Watcher,
 }
@@ -56,15 +69,21 @@ pub struct Shared {
 struct Worker {
     shared: Shared,
     pipeline: Rc<Pipeline>,
+    /// Connections of clients and peers.
     roster: Rc<Roster>,
+    /// Connections of the application, which may need them until it has ended.
+    calls: Rc<Roster>,
     acceptors: HashMap<ListenerKey, (Rc<Acceptor>, JoinHandle<()>)>,
 }
 
 /// Runs a worker on the calling thread's runtime until the drain is over or the orders end.
 pub async fn run(first: Orders, mut orders: UnboundedReceiver<Orders>, shared: Shared) {
     let mut drain = shared.drain.clone();
+    let mut membership = shared.membership.clone();
     let mut worker = Worker::new(&first, shared);
+    worker.seat(membership.borrow_and_update().clone());
     worker.obey(first);
+    tokio::task::spawn_local(worker.follow(membership));
     tokio::task::spawn_local(Rc::clone(&worker.pipeline.sweep).run());
     tokio::task::spawn_local(housekeeping(Rc::clone(&worker.pipeline)));
     loop {
@@ -79,12 +98,32 @@ pub async fn run(first: Orders, mut orders: UnboundedReceiver<Orders>, shared: S
     worker.leave(drain).await;
 }
 
+/// Takes over who we are and whom we believe.
+fn seat(pipeline: &Pipeline, rosters: [&Rc<Roster>; 2], next: Option<Arc<Membership>>) {
+    let version = next.as_ref().map_or(0, |next| next.trust.version);
+    if let Some(membership) = next.as_ref().filter(|_| version != pipeline.seat.turn.get()) {
+        for cluster in &pipeline.snapshot.borrow().clusters {
+            cluster.end_denied(membership);
+        }
+    }
+    pipeline.seat.take(next);
+    // Every connection looks whether its peer is still believed.
+    rosters.into_iter().for_each(|roster| roster.nudge());
+}
+
+/// Whether the application's own calls come in there.
+const fn is_for_calls(role: Role) -> bool {
+    matches!(role, Role::Outbound | Role::Local(_) | Role::Captured)
+}
+
 async fn housekeeping(pipeline: Rc<Pipeline>) {
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
     loop {
         ticks.tick().await;
         let now = clock::now();
         pipeline.recorder.anchor_clocks();
+        pipeline.live.purge();
+        pipeline.desk.purge(pipeline.recorder.timestamp(now), now);
         for cluster in &pipeline.snapshot.borrow().clusters {
             cluster.purge(now);
         }
@@ -97,21 +136,26 @@ async fn housekeeping(pipeline: Rc<Pipeline>) {
 impl Worker {
     fn new(first: &Orders, shared: Shared) -> Self {
         let metrics = shared.hub.worker();
-        let (config, table) = (Arc::clone(&first.deployment.config), Arc::clone(&first.deployment.table));
-        let nothing = Snapshot { config, table, clusters: Vec::new() };
+        let (config, tables) = (Arc::clone(&first.deployment.config), Arc::clone(&first.deployment.tables));
+        let policy = Arc::clone(&first.deployment.policy);
+        let nothing = Snapshot { config, tables, policy, clusters: Vec::new() };
         let pipeline = Rc::new(Pipeline {
             snapshot: RefCell::new(Rc::new(nothing)),
             recorder: Rc::new(Recorder::new(metrics)),
             sweep: Sweep::new(),
             leaving: Cell::new(false),
+            seat: Rc::default(),
+            desk: Desk::new(Arc::clone(&shared.in_flight)),
+            live: Book::default(),
         });
-        Self { shared, pipeline, roster: Roster::new(), acceptors: HashMap::new() }
+        Self { shared, pipeline, roster: Roster::new(), calls: Roster::new(), acceptors: HashMap::new() }
     }
 
     fn obey(&mut self, orders: Orders) {
         *self.pipeline.recorder.log.borrow_mut() = orders.access_log.as_ref().map(AccessLogHandle::worker);
         let snapshot = self.snapshot(&orders.deployment);
         *self.pipeline.snapshot.borrow_mut() = Rc::new(snapshot);
+        self.review();
         self.listen(&orders.deployment, orders.sockets);
     }
 
@@ -124,13 +168,48 @@ impl Worker {
             unchanged.cloned().unwrap_or_else(|| {
                 let metrics = self.pipeline.recorder.metrics.upstream(&service.name);
                 let old = old.map(Rc::as_ref);
-                Rc::new(Cluster::new(service.clone(), tls.clone(), metrics, &self.shared.book, old))
+                Rc::new(Cluster::new(
+                    service.clone(),
+                    (tls.clone(), Rc::clone(&self.pipeline.seat)),
+                    metrics,
+                    &self.shared.book,
+                    old,
+                ))
             })
         });
         Snapshot {
             clusters: clusters.collect(),
             config: Arc::clone(&deployment.config),
-            table: Arc::clone(&deployment.table),
+            tables: Arc::clone(&deployment.tables),
+            policy: Arc::clone(&deployment.policy),
+        }
+    }
+
+    fn seat(&self, next: Option<Arc<Membership>>) {
+        seat(&self.pipeline, [&self.roster, &self.calls], next);
+    }
+
+    /// Takes every further membership over, during the drain as well.
+    fn follow(
+        &self,
+        mut membership: watch::Receiver<Option<Arc<Membership>>>,
+    ) -> impl Future<Output = ()> + use<> {
+        let (pipeline, roster, calls) =
+            (Rc::clone(&self.pipeline), Rc::clone(&self.roster), Rc::clone(&self.calls));
+        async move {
+            // An error means that there is no mesh, or no more news of it.
+            while membership.changed().await.is_ok() {
+                let next = membership.borrow_and_update().clone();
+                seat(&pipeline, [&roster, &calls], next);
+            }
+        }
+    }
+
+    /// Asks again about the requests that are going on.
+    fn review(&self) {
+        let cut = self.pipeline.live.review(&self.pipeline.snapshot.borrow().policy);
+        if cut > 0 {
+            tracing::warn!(event = "requests_cut", cut, "the rules do not allow them any more");
         }
     }
 
@@ -159,7 +238,7 @@ impl Worker {
             let acceptor = Rc::new(Acceptor {
                 settings: RefCell::new(settings),
                 pipeline: Rc::clone(&self.pipeline),
-                roster: Rc::clone(&self.roster),
+                roster: Rc::clone(self.roster_of(plan.listener.role)),
                 complained: Cell::new(None),
             });
             let task = tokio::task::spawn_local(Rc::clone(&acceptor).run(socket));
@@ -168,17 +247,39 @@ impl Worker {
         before.into_values().for_each(|(_, task)| task.abort());
     }
 
+    fn roster_of(&self, role: Role) -> &Rc<Roster> {
+        if is_for_calls(role) { &self.calls } else { &self.roster }
+    }
+
+    /// Shuts the listeners of these roles.
+    fn shut(&mut self, which: impl Fn(Role) -> bool) {
+        self.acceptors.retain(|_, (acceptor, task)| {
+            let goes = which(acceptor.settings.borrow().listener.role);
+            if goes {
+                task.abort();
+            }
+            !goes
+        });
+    }
+
     async fn leave(mut self, mut drain: Watcher) {
         self.pipeline.leaving.set(true);
         self.roster.advance(Phase::Leaving);
         drain.reached(Phase::Closing).await;
-        for (_, (_, task)) in self.acceptors.drain() {
-            task.abort();
-        }
+        self.shut(|role| !is_for_calls(role));
         self.roster.advance(Phase::Closing);
+        let over = async {
+            self.roster.emptied().await;
+            self.shared.left.fetch_add(1, Ordering::Relaxed);
+            drain.clone().reached(Phase::Last).await;
+            self.shut(|_| true);
+            self.calls.advance(Phase::Closing);
+            self.calls.emptied().await;
+        };
+        let mut time_is_up = drain.clone();
         tokio::select! {
-            () = self.roster.emptied() => {}
-            () = drain.reached(Phase::Over) => {}
+            () = over => {}
+            () = time_is_up.reached(Phase::Over) => {}
         }
         // Whatever is left is dropped with the runtime, and records its exchanges then; the log is flushed last.
         self.pipeline.recorder.cutting.set(true);

@@ -102,7 +102,9 @@ const STAGES: [&str; 8] =
     ["listener", "tls", "admission", "route", "identity", "transform", "balance", "upstream"];
 
 /// The exceptions, each with its reason.
-const SEAMS: [(&str, &str, &str); 6] = [
+const SEAMS: [(&str, &str, &str); 8] = [
+    ("admission", "route::path", "a path of a rule is compared as a path of a route"),
+    ("admission", "identity::principal", "a rule asks who the user is and what its scopes are"),
     ("listener", "tls", "a listener shakes hands before it reads"),
     ("upstream", "tls", "a connection to a service shakes hands too"),
     ("upstream", "balance", "a service owns the state its endpoints are chosen by"),

@@ -83,8 +83,21 @@ fn an_address_list_that_is_none_falls_back_to_the_peer() {
 }
 
 #[test]
-fn a_hop_by_hop_list_takes_out_what_it_names_but_no_protected_name() {
-    let listed = "close, X-Forwarded-For, AUTHORIZATION, X-User-Id, Host, X-Request-Id, Traceparent, Cookie, Content-Type, X-Private";
+fn a_hop_by_hop_list_that_names_a_protected_field_is_refused() {
+    let (upstream, edge) = scene(|c| c);
+    for name in ["X-Auth-User", "x_user_id", "X-Forwarded-For", "txn-token"] {
+        let client = Client::get("/").header("Connection", &format!("close, {name}"));
+
+        let answer = client.send(edge.address());
+
+        assert_eq!(answer.status, 400, "{name}: {}", answer.text());
+    }
+    assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn a_hop_by_hop_list_takes_out_what_it_names_but_nothing_that_speaks_of_the_client() {
+    let listed = "close, AUTHORIZATION, Host, X-Request-Id, Traceparent, Cookie, Content-Type, X-Private";
     let client = Client::get("/")
         .header("Connection", listed)
         .header("Authorization", "Bearer t")

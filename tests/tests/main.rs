@@ -15,6 +15,7 @@ mod answers;
 mod reload;
 mod drain;
 mod admin;
+mod capture;
 mod commands;
 mod authority;
 mod architecture;

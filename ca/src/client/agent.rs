@@ -34,6 +34,21 @@ pub struct Options {
     pub ttl: Option<Duration>,
     /// Whether renewals keep the private key. A new one each time is safer.
     pub keep_key: bool,
+    /// Where the authority is, whatever a join token or the stored identity says: `https://host:port`.
+    pub url: Option<String>,
+}
+
+impl Options {
+    /// Where to look for the authority; `said`: what the join token or the stored identity says.
+    pub(super) fn urls(&self, said: Vec<String>) -> Vec<String> {
+        self.url.as_ref().map_or(said, |url| vec![url.clone()])
+    }
+
+    /// The identity, as it is used here.
+    pub(super) fn placed(&self, mut identity: Identity) -> Identity {
+        identity.urls = self.urls(identity.urls);
+        identity
+    }
 }
 
 /// Keeps a workload's identity good.
@@ -57,7 +72,7 @@ impl Agent {
             tracing::error!(event = "identity_unreadable", %error, "the stored identity is not used");
             None
         });
-        let (current, _) = watch::channel(stored.map(Arc::new));
+        let (current, _) = watch::channel(stored.map(|stored| Arc::new(options.placed(stored))));
         Ok(Self { dir, options, current, started: clock::monotonic() })
     }
 

@@ -77,3 +77,39 @@ fn what_is_due_is_renewed_and_the_new_certificate_acknowledges() {
         assert_eq!(server.script().keys.len(), 1);
     });
 }
+
+#[test]
+fn where_the_authority_is_may_be_said_in_place_of_the_token() {
+    local(async {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut server = Server::start(&Arc::new(Ca::new())).await;
+        let elsewhere = ["https://127.0.0.1:1".to_owned()];
+        fs::write(temporary.path().join("token"), server.ca.token(&elsewhere).reveal()).unwrap();
+        let options = Options { url: Some(server.url.clone()), ..options(temporary.path()) };
+        let agent = Agent::new(options).unwrap();
+        let mut identities = agent.identity();
+        tokio::task::spawn_local(agent.run(std::future::pending()));
+
+        let identity = identities.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+
+        assert_eq!(identity.urls, server.urls());
+        assert_eq!(server.next_acknowledged().await, 1);
+    });
+}
+
+#[test]
+fn where_the_authority_is_may_be_said_in_place_of_what_is_stored() {
+    local(async {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut server = Server::start(&Arc::new(Ca::new())).await;
+        let elsewhere = ["https://127.0.0.1:1".to_owned()];
+        stored(temporary.path(), &server.ca.identity(&elsewhere, USUAL));
+        let options = Options { url: Some(server.url.clone()), ..options(temporary.path()) };
+        let agent = Agent::new(options).unwrap();
+        tokio::task::spawn_local(agent.run(std::future::pending()));
+
+        let acknowledged = server.next_acknowledged().await;
+
+        assert_eq!(acknowledged, 1);
+    });
+}

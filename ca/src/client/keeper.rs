@@ -114,7 +114,7 @@ impl<'a> Keeper<'a> {
             tracing::info!(
                 event = "identity_changed", serial = %identity.svid.serial, "another process stored a certificate",
             );
-            self.adopt(identity, at, false);
+            self.adopt(self.agent.options.placed(identity), at, false);
         }
     }
 
@@ -208,8 +208,11 @@ impl<'a> Keeper<'a> {
         if self.joining.tried == Some(content) {
             return None;
         }
-        match text.trim().parse() {
-            Ok(token) => Some((content, token)),
+        match text.trim().parse::<JoinToken>() {
+            Ok(mut token) => {
+                token.urls = self.agent.options.urls(token.urls);
+                Some((content, token))
+            }
             Err(error) => {
                 self.joining.tried = Some(content);
                 tracing::error!(

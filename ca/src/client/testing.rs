@@ -70,7 +70,13 @@ pub(super) const EXPIRED: Life = Life(-7_200, -3_600, -5_000);
 
 /// An agent with its directory and the file with its join token in `folder`.
 pub(super) fn options(folder: &Path) -> Options {
-    Options { dir: folder.join("svid"), token_file: Some(folder.join("token")), ttl: None, keep_key: false }
+    Options {
+        dir: folder.join("svid"),
+        token_file: Some(folder.join("token")),
+        ttl: None,
+        keep_key: false,
+        url: None,
+    }
 }
 
 /// Puts an identity where such an agent looks for it.

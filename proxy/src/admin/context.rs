@@ -48,6 +48,8 @@ pub(super) enum Site {
     Admin(Rc<AdminContext>),
     /// `GET /metrics` alone.
     Metrics(Arc<Hub>),
+    /// `GET /ready` and `GET /live` alone.
+    Ready(super::ready::ReadySite),
 }
 
 /// A reload going on.

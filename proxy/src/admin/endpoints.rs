@@ -61,6 +61,7 @@ pub(super) async fn answer(site: &Site, reach: Reach, request: &Parts) -> Reply 
     let answered = match site {
         Site::Admin(context) => admin(context, reach, request).await,
         Site::Metrics(hub) => metrics_only(hub, reach, request),
+        Site::Ready(site) => super::ready::answer(site, request),
     };
     answered.unwrap_or_else(Problem::reply)
 }

@@ -14,6 +14,7 @@ mod bind;
 mod serve;
 mod door;
 mod endpoints;
+mod ready;
 mod reply;
 mod table;
 mod redact;
@@ -22,6 +23,7 @@ mod logging;
 pub use bind::{AdminListener, BindError};
 pub use context::{AdminContext, ClusterRow, Lifecycle, ListenerRow, Reload, ReloadRefused, RouteRow, State};
 pub use logging::{BadLevel, LogLevel, log_level};
+pub use ready::{Missing, serve_ready};
 pub use serve::{serve, serve_metrics};
 
 #[cfg(test)]

@@ -1,19 +1,27 @@
 //! Deciding a request offline, with the code of the running gateway: the ground of `explain` and `test`.
 //!
-//! The request is taken to come from an untrusted client (192.0.2.1) to a plain listener that does not redirect.
+//! Of an edge: the request is taken to come from an untrusted client (192.0.2.1) to a plain listener that does not
+//! redirect. Of a sidecar: from a peer, whose evidence held, when one is named; else from the application.
 
+use crate::admission::authorize::Policy;
+use crate::config::listener::Role;
 use crate::config::route::HostPattern;
 use crate::config::{Config, ConfigTest};
+use crate::identity::principal::Principal;
 use crate::listener::gate::{Limits, http2};
 use crate::pipeline::admit::{Admitted, Known, Origin, Rules, admit};
 use crate::pipeline::reject::Rejection;
 use crate::pipeline::request_id;
 use crate::pipeline::trace::Trace;
-use crate::route::RouteTable;
+use crate::route::RouteTables;
+use crate::tls::facts::{ClientCertificate, TlsFacts};
 use http::header::{HOST, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request};
+use portcullis_ca::names::Fingerprint;
+use portcullis_ca::spiffe::SpiffeId;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 /// A request as it would arrive.
 #[derive(Debug, Clone)]
@@ -26,6 +34,30 @@ pub(super) struct Asked {
     pub(super) host: String,
     /// Further headers, in order.
     pub(super) headers: Vec<(String, String)>,
+    /// The peer that sends it, of a sidecar.
+    pub(super) from: Option<SpiffeId>,
+    /// The user it is made for.
+    pub(super) principal: Option<Principal>,
+}
+
+/// What decides: a configuration made ready.
+#[derive(Debug)]
+pub(super) struct Deciding {
+    /// The configuration.
+    pub(super) config: Config,
+    /// Its routes.
+    pub(super) tables: RouteTables,
+    /// Its rules.
+    pub(super) policy: Policy,
+}
+
+impl Deciding {
+    /// Compiles it; `None` when the routes do not compile, which reading the file has said already.
+    pub(super) fn new(config: Config) -> Option<Self> {
+        let tables = RouteTables::build(&config.routes).ok()?;
+        let policy = Policy::build(&config.authorize);
+        Some(Self { config, tables, policy })
+    }
 }
 
 /// What would become of it.
@@ -57,7 +89,7 @@ impl Asked {
         let method = Method::from_bytes(method.as_bytes()).map_err(|_no_token| NotAsked::Request)?;
         let target = target.trim().to_owned();
         let host = host.map_or_else(|| default_host(config), ToOwned::to_owned);
-        Ok(Self { method, target, host, headers: Vec::new() })
+        Ok(Self { method, target, host, headers: Vec::new(), from: None, principal: None })
     }
 
     /// The request of an entry of `tests:`.
@@ -67,11 +99,32 @@ impl Asked {
             target: test.target.clone(),
             host: test.host.clone().unwrap_or_else(|| default_host(config)),
             headers: test.headers.clone(),
+            from: test.from.clone(),
+            principal: test.principal.clone(),
         }
     }
 
+    /// Which listener it comes to.
+    pub(super) fn role(&self, config: &Config) -> Role {
+        match (&config.sidecar, &self.from) {
+            (None, _) => Role::Edge,
+            (Some(_), None) => Role::Outbound,
+            (Some(_), Some(_)) => Role::Inbound { permissive: false },
+        }
+    }
+
+    /// What TLS would say of the user's certificate, on an edge.
+    fn tls(&self, role: Role) -> Option<TlsFacts> {
+        let user = self.principal.as_ref().filter(|_| role == Role::Edge)?;
+        let common_name = Some(user.user.clone());
+        let certificate =
+            Some(Arc::new(ClientCertificate { common_name, fingerprint: Fingerprint::of(&[]) }));
+        Some(TlsFacts { version: "TLSv1.3", sni: None, names: Arc::default(), peer: None, certificate })
+    }
+
     /// Decides it.
-    pub(super) fn decide(&self, config: &Config, table: &RouteTable) -> Result<Decision, NotAsked> {
+    pub(super) fn decide(&self, deciding: &Deciding) -> Result<Decision, NotAsked> {
+        let config = &deciding.config;
         let request = Request::builder().method(self.method.clone()).uri(self.target.as_str()).body(());
         let (mut head, ()) = request.map_err(|_invalid| NotAsked::Request)?.into_parts();
         head.headers.insert(HOST, value(&self.host)?);
@@ -81,20 +134,29 @@ impl Asked {
             head.headers.append(name, value(text)?);
         }
         let nearest = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
+        let role = self.role(config);
+        let tls = self.tls(role);
         let origin = Origin {
             nearest,
             nearest_value: &HeaderValue::from_static("192.0.2.1"),
             trusted: config.trust.trusts(nearest.ip()),
-            scheme: "http",
-            tls: None,
+            names_requests: role != Role::Edge,
+            role,
+            peer: self.from.as_ref(),
+            own: None,
+            principal: self.principal.as_ref().filter(|_| role != Role::Edge),
+            passport: None,
+            scheme: if tls.is_some() { "https" } else { "http" },
+            tls: tls.as_ref(),
             redirect_https: None,
             random: 0,
         };
         let mut known = Known::new(nearest, request_id::generate(0), Trace::new(0, 0));
+        let rules = Rules { config, table: deciding.tables.of(role), policy: &deciding.policy };
         // What the gate would refuse, as far as it shows in a head that is already taken apart.
         let gate =
             http2::check(&head, config.strict.underscores, &Limits::default()).map_err(Rejection::Framing);
-        let result = gate.and_then(|()| admit(Rules { config, table }, &origin, &mut known, &mut head));
+        let result = gate.and_then(|()| admit(rules, &origin, &mut known, &mut head));
         Ok(Decision { known, result, head })
     }
 }

@@ -1,9 +1,11 @@
 //! `portcullis explain`: what would become of a request, stage by stage, without sending it.
 
-use super::decide::{Asked, Decision};
+use super::decide::{Asked, Deciding, Decision};
 use super::{ExplainArgs, REFUSED, complain, print, unsound, warn};
+use crate::admission::authorize;
 use crate::admission::path::CanonicalPath;
-use crate::config::{self, Config};
+use crate::config::route::Auth;
+use crate::config::{self, Config, Route};
 use crate::pipeline::admit::Admitted;
 use crate::pipeline::reject::Rejection;
 use crate::route::{Head, RouteTable};
@@ -17,20 +19,18 @@ pub fn run(args: ExplainArgs) -> ExitCode {
         Err(problems) => return unsound(&problems),
     };
     warn(&loaded.warnings);
-    let config = loaded.config;
-    let table = match RouteTable::build(&config.routes) {
-        Ok(table) => table,
-        Err(_reported_by_load) => return ExitCode::FAILURE,
-    };
-    let asked = Asked::parse(&args.request, args.host.as_deref(), &config);
+    let Some(deciding) = Deciding::new(loaded.config) else { return ExitCode::FAILURE };
+    let asked = Asked::parse(&args.request, args.host.as_deref(), &deciding.config);
     let decided = asked.and_then(|mut asked| {
         asked.headers = args.headers;
-        let decision = asked.decide(&config, &table)?;
+        asked.from = args.from;
+        asked.principal = args.principal;
+        let decision = asked.decide(&deciding)?;
         Ok((asked, decision))
     });
     match decided {
         Ok((asked, decision)) => {
-            print(&tell(&config, &table, &asked, &decision));
+            print(&tell(&deciding, &asked, &decision));
             if decision.result.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) }
         }
         Err(error) => {
@@ -40,7 +40,8 @@ pub fn run(args: ExplainArgs) -> ExitCode {
     }
 }
 
-fn tell(config: &Config, table: &RouteTable, asked: &Asked, decision: &Decision) -> String {
+fn tell(deciding: &Deciding, asked: &Asked, decision: &Decision) -> String {
+    let config = &deciding.config;
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "request    {} {} (host {})", asked.method, asked.target, asked.host);
@@ -49,7 +50,8 @@ fn tell(config: &Config, table: &RouteTable, asked: &Asked, decision: &Decision)
     if let Some(path) = &came {
         let _ = writeln!(text, "path       {}", path.as_str());
     }
-    tell_candidates(config, table, asked, decision, &mut text);
+    tell_candidates(config, deciding.tables.of(asked.role(config)), (asked, decision), &mut text);
+    tell_rules(deciding, asked, decision, &mut text);
     match &decision.result {
         Ok(admitted) => tell_forwarding(config, decision, admitted, &mut text),
         Err(rejection) => tell_refusal(rejection, &mut text),
@@ -60,8 +62,7 @@ fn tell(config: &Config, table: &RouteTable, asked: &Asked, decision: &Decision)
 fn tell_candidates(
     config: &Config,
     table: &RouteTable,
-    asked: &Asked,
-    decision: &Decision,
+    (asked, decision): (&Asked, &Decision),
     text: &mut String,
 ) {
     let (path, query) = asked.target.split_once('?').map_or((&*asked.target, None), |(p, q)| (p, Some(q)));
@@ -83,14 +84,39 @@ fn tell_candidates(
     }
 }
 
+/// Which rule decides, or what is missing to the nearest one.
+fn tell_rules(deciding: &Deciding, asked: &Asked, decision: &Decision, text: &mut String) {
+    let Some(_) = decision.known.decision else { return };
+    let came = decision.known.target.as_ref().and_then(|target| CanonicalPath::parse(target.path()).ok());
+    let question = authorize::Asked {
+        peer: asked.from.as_ref(),
+        method: &asked.method,
+        path: came.as_ref().map(CanonicalPath::as_str),
+        principal: asked.principal.as_ref(),
+    };
+    let _ = text.write_str("rules\n");
+    for line in authorize::explain(&deciding.policy, &question).to_string().lines() {
+        let _ = writeln!(text, "           {line}");
+    }
+}
+
+/// How the route wants to know who asks.
+fn auth<'a>(config: &'a Config, route: &Route) -> &'a str {
+    match route.auth {
+        Auth::Public if config.sidecar.is_some() => "by the rules",
+        Auth::Public => "public",
+        Auth::Provider(index) => config.auth.get(index).map_or("", |provider| &provider.name),
+    }
+}
+
 fn named(config: &Config, index: usize) -> String {
     config.routes.get(index).map_or_else(String::new, |route| route.name.to_string())
 }
 
 fn tell_forwarding(config: &Config, decision: &Decision, admitted: &Admitted, text: &mut String) {
-    let Some(route) = config.routes.get(admitted.route) else { return };
-    let _ = writeln!(text, "route      {} (line {}), auth: public", route.name, route.line);
-    if let Some(service) = config.services.get(admitted.service.0) {
+    let Some(route) = config.routes.get(admitted.way.route) else { return };
+    let _ = writeln!(text, "route      {} (line {}), auth: {}", route.name, route.line, auth(config, route));
+    if let Some(service) = config.services.get(admitted.way.service.0) {
         let endpoints: Vec<_> =
             service.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
         let _ = writeln!(text, "service    {} ({})", service.name, endpoints.join(", "));
@@ -106,7 +132,7 @@ fn tell_forwarding(config: &Config, decision: &Decision, admitted: &Admitted, te
     let most = route.max_body.map_or_else(|| "unlimited".to_owned(), |bytes| format!("{bytes} bytes"));
     let _ = writeln!(text, "body       {most}");
     let host = String::from_utf8_lossy(admitted.host.as_bytes());
-    let _ = writeln!(text, "upstream   {} {} (host {host})", decision.known.method, admitted.target);
+    let _ = writeln!(text, "upstream   {} {} (host {host})", decision.known.method, admitted.way.target);
     for (name, value) in &decision.head.headers {
         let _ = writeln!(text, "           {name}: {}", String::from_utf8_lossy(value.as_bytes()));
     }

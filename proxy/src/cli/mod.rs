@@ -9,17 +9,23 @@
 //! | 2 | the command line is wrong |
 //! | 3 | `explain`: the request is refused |
 
+pub mod capture;
 mod check;
 mod completions;
 mod decide;
 pub mod edge;
 pub mod explain;
+mod launch;
 mod log;
 mod schema;
+pub mod sidecar;
 pub mod test;
+mod wait;
 
 use crate::config::{Diagnostic, Problems, diagnostic};
+use crate::identity::principal::Principal;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use portcullis_ca::spiffe::SpiffeId;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
@@ -48,6 +54,10 @@ pub fn main_from(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(command: Command) -> ExitCode {
     match command {
         Command::Edge(args) => edge::run(&args),
+        Command::Sidecar(SidecarArgs { sub: Some(SidecarCommand::Capture(args)), .. }) => capture::run(&args),
+        Command::Sidecar(args) => sidecar::run(&args),
+        Command::Wait(args) => wait::run(&args),
+        Command::Launch(args) => launch::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(args),
         Command::Test(args) => test::run(&args),
@@ -110,6 +120,45 @@ Examples:
 
 Exit codes: 0 after a drain, 1 on an error, 2 on a wrong command line.")]
     Edge(EdgeArgs),
+    /// Run beside one service: mutual TLS in and out, nobody in without a rule.
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    #[command(after_help = "\
+With a command the application is started as soon as the sidecar is ready, signals are passed on to it,
+and the sidecar ends with it, with its exit code.
+
+Signals:
+  SIGTERM          not ready any more, then (after drain.delay) nobody new comes in; requests in flight end,
+                   the application is told to end and may make calls until it has; a second one ends all at once
+  SIGINT           the same without the delay
+  SIGUSR1          open the access log's file again, after logrotate
+  SIGHUP           read the configuration again; a change of the file does the same
+
+Examples:
+  portcullis sidecar --config order.yaml
+  portcullis sidecar --config order.yaml -- /usr/bin/order --port 8080
+  portcullis explain --config order.yaml --from spiffe://shop.example/edge 'GET /api/orders/1'
+
+Exit codes: the command's (128 + N when signal N ended it, 127 when it is not found); without a command 0 after a
+drain; 1 on an error, 2 on a wrong command line.")]
+    Sidecar(SidecarArgs),
+    /// Wait until a sidecar is ready.
+    #[command(after_help = "\
+Asks the sidecar's `ready:` listener. Every 5 s it says on standard error what is missing.
+
+Examples:
+  portcullis wait --ready 127.0.0.1:15121
+  portcullis wait --config order.yaml --timeout 30s && exec order-service
+
+Exit codes: 0 when it is ready, 1 when it is not in time (or the configuration is unsound), 2 on a wrong
+command line or a configuration without `ready:`.")]
+    Wait(wait::WaitArgs),
+    /// Become a command, tied to the sidecar that starts it.
+    #[command(
+        hide = true,
+        after_help = "\
+Used by `portcullis sidecar --config FILE -- COMMAND`; there is no reason to call it by hand."
+    )]
+    Launch(launch::LaunchArgs),
     /// Say everything that is wrong with configurations, without running them.
     #[command(after_help = "\
 Every problem is reported in one run, with its place and what to do about it. Warnings do not fail.
@@ -169,6 +218,31 @@ pub struct EdgeArgs {
     pub config: PathBuf,
 }
 
+/// Arguments of `sidecar`.
+#[derive(Debug, Args)]
+pub struct SidecarArgs {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE", env = "PORTCULLIS_CONFIG", required = true)]
+    pub config: Option<PathBuf>,
+    /// The application and its arguments, after `--`.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+    /// What else there is to do.
+    #[command(subcommand)]
+    pub sub: Option<SidecarCommand>,
+}
+
+/// What belongs to a sidecar.
+#[derive(Debug, Subcommand)]
+pub enum SidecarCommand {
+    /// Capture the connections of the application: the kernel's rules for it.
+    #[command(after_help = "\
+Examples:
+  portcullis sidecar capture on --config sidecar.yaml
+  portcullis sidecar capture status")]
+    Capture(capture::CaptureArgs),
+}
+
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -207,6 +281,14 @@ pub struct ExplainArgs {
     /// The host to ask for. Default: localhost if some route takes any host, else the first host of the routes.
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
+    /// The member of the mesh that sends it, as in spiffe://shop.example/edge. Of a sidecar; without it the request is
+    /// taken to come from the application.
+    #[arg(long, value_name = "SPIFFE-ID")]
+    pub from: Option<SpiffeId>,
+    /// The user it is made for, taken as proved: user=alice,role=buyer,scope=orders:write. Roles and scopes may be
+    /// repeated.
+    #[arg(long = "as", value_name = "USER", value_parser = principal)]
+    pub principal: Option<Principal>,
 }
 
 /// Arguments of `test`.
@@ -237,6 +319,24 @@ pub struct ManArgs {
 #[derive(Debug, thiserror::Error)]
 #[error("a header is written as 'NAME: VALUE'")]
 struct NotAHeader;
+
+/// What is wrong with a `--as`.
+#[derive(Debug, thiserror::Error)]
+#[error("a user is written as user=NAME,role=ROLE,scope=SCOPE; names are visible characters without quotes")]
+struct NotAUser;
+
+fn principal(text: &str) -> Result<Principal, NotAUser> {
+    let mut principal = Principal { user: Box::default(), roles: Vec::new(), scopes: Vec::new() };
+    for (key, value) in text.split(',').map(|pair| pair.trim().split_once('=').unwrap_or_default()) {
+        match key {
+            "user" => principal.user = value.into(),
+            "role" => principal.roles.push(value.into()),
+            "scope" => principal.scopes.push(value.into()),
+            _ => return Err(NotAUser),
+        }
+    }
+    if principal.is_sound() { Ok(principal) } else { Err(NotAUser) }
+}
 
 fn header(text: &str) -> Result<(String, String), NotAHeader> {
     let (name, value) = text.split_once(':').ok_or(NotAHeader)?;

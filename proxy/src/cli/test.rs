@@ -1,9 +1,8 @@
 //! `portcullis test`: the `tests:` of a configuration, decided offline.
 
-use super::decide::{Asked, Decision};
+use super::decide::{Asked, Deciding, Decision};
 use super::{TestArgs, complain, print, unsound, warn};
 use crate::config::{self, Config, ConfigTest};
-use crate::route::RouteTable;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -23,11 +22,11 @@ fn run_file(file: &Path) -> bool {
         }
     };
     warn(&loaded.warnings);
-    let config = loaded.config;
-    let Ok(table) = RouteTable::build(&config.routes) else { return false };
+    let Some(deciding) = Deciding::new(loaded.config) else { return false };
+    let config = &deciding.config;
     let mut failed = 0;
     for test in &config.tests {
-        let faults = run_test(test, &config, &table);
+        let faults = run_test(test, &deciding);
         if !faults.is_empty() {
             failed += 1;
             complain(&format!("{}:{}: FAILED {}\n", file.display(), test.line, test.name));
@@ -40,13 +39,14 @@ fn run_file(file: &Path) -> bool {
     }
     let passed = config.tests.len() - failed;
     print(&format!("{}: {passed} passed, {failed} failed\n", file.display()));
-    list_untested(&config, &table);
+    list_untested(&deciding);
     failed == 0
 }
 
 /// What does not hold, a sentence each.
-fn run_test(test: &ConfigTest, config: &Config, table: &RouteTable) -> Vec<String> {
-    match Asked::of_test(test, config).decide(config, table) {
+fn run_test(test: &ConfigTest, deciding: &Deciding) -> Vec<String> {
+    let config = &deciding.config;
+    match Asked::of_test(test, config).decide(deciding) {
         Ok(decision) => compare(test, config, &decision),
         Err(error) => vec![error.to_string()],
     }
@@ -61,8 +61,8 @@ fn compare(test: &ConfigTest, config: &Config, decision: &Decision) -> Vec<Strin
     let route =
         decision.known.route.and_then(|index| config.routes.get(index)).map(|route| route.name.to_string());
     let service =
-        admitted.and_then(|to| config.services.get(to.service.0)).map(|service| service.name.to_string());
-    let path = admitted.map(|to| to.target.path().to_owned());
+        admitted.and_then(|to| config.services.get(to.way.service.0)).map(|service| service.name.to_string());
+    let path = admitted.map(|to| to.way.target.path().to_owned());
     let mut faults = Vec::new();
     differ("status", expect.status.map(|s| s.to_string()), Some(status.to_string()), &mut faults);
     differ("stage", expect.stage.clone(), stage, &mut faults);
@@ -94,11 +94,12 @@ fn differ(what: &str, expected: Option<String>, found: Option<String>, faults: &
 }
 
 /// Routes nobody tests, and whether any test expects a refusal.
-fn list_untested(config: &Config, table: &RouteTable) {
+fn list_untested(deciding: &Deciding) {
+    let config = &deciding.config;
     let reached: Vec<_> = config
         .tests
         .iter()
-        .filter_map(|test| Asked::of_test(test, config).decide(config, table).ok()?.known.route)
+        .filter_map(|test| Asked::of_test(test, config).decide(deciding).ok()?.known.route)
         .collect();
     let untested = config.routes.iter().enumerate().filter(|(index, _)| !reached.contains(index));
     let names: Vec<_> = untested.map(|(_, route)| route.name.to_string()).collect();

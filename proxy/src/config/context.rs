@@ -9,6 +9,7 @@ use super::findings::{Finding, Findings};
 use super::leaf::{SizeOrNone, Time, TimeOrNone};
 use super::tree::{Span, Spanned, Text};
 use super::units::{self, SIZE_HELP, TIME_HELP, UnitError};
+use portcullis_ca::spiffe::TrustDomain;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -38,6 +39,8 @@ pub(super) struct Context<'a> {
     files: RefCell<Vec<PathBuf>>,
     /// Names of the services and their place in the list.
     services: HashMap<String, usize>,
+    /// Our trust domain; `None` when the file names none.
+    trust_domain: Option<TrustDomain>,
 }
 
 impl<'a> Context<'a> {
@@ -45,12 +48,23 @@ impl<'a> Context<'a> {
     pub(super) fn new(findings: &'a Findings, around: &'a Surroundings<'a>, file: &Path) -> Self {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
         let dir = file.parent().unwrap_or(Path::new("/")).to_path_buf();
-        Self { findings, around, dir, files: RefCell::new(vec![file]), services: HashMap::new() }
+        let files = RefCell::new(vec![file]);
+        Self { findings, around, dir, files, services: HashMap::new(), trust_domain: None }
     }
 
     /// Makes the services known to whoever refers to them.
-    pub(super) fn name_services<'n>(&mut self, names: impl Iterator<Item = &'n Text>) {
-        self.services = names.enumerate().map(|(index, name)| (name.value.clone(), index)).collect();
+    pub(super) fn name_services<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        self.services = names.enumerate().map(|(index, name)| (name.to_owned(), index)).collect();
+    }
+
+    /// Makes our trust domain known to whoever names members of it.
+    pub(super) fn name_trust_domain(&mut self, domain: Option<TrustDomain>) {
+        self.trust_domain = domain;
+    }
+
+    /// Our trust domain; `None` when the file names none, or one that cannot be read.
+    pub(super) fn trust_domain(&self) -> Option<&TrustDomain> {
+        self.trust_domain.as_ref()
     }
 
     /// Index of a service; a finding when there is none of this name.
@@ -86,6 +100,17 @@ impl<'a> Context<'a> {
     /// Reports a warning with what to do about it.
     pub(super) fn warn(&self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.findings.add(Finding::warning(code, span, message).help(help));
+    }
+
+    /// As [`Self::error`]; what is marked is not shown.
+    pub(super) fn hidden_error(
+        &self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.findings.add(Finding::error(code, span, message).help(help).hidden());
     }
 
     /// A key that must be there; `of` and `span` are the section it belongs to.
@@ -223,6 +248,16 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether there is something at a path.
+    pub(super) fn exists(&self, path: impl AsRef<Path>) -> bool {
+        std::fs::metadata(self.dir.join(path)).is_ok()
+    }
+
+    /// Makes a reload watch a file that is not read here.
+    pub(super) fn watch(&self, path: &str) {
+        self.files.borrow_mut().push(self.path(path));
+    }
+
     /// A secret, as `file:PATH` or `env:NAME`.
     pub(super) fn secret(&self, text: &Text) -> Option<String> {
         let value = if let Some(path) = text.value.strip_prefix("file:") {
@@ -238,7 +273,7 @@ impl<'a> Context<'a> {
         } else {
             let message = "a secret must come from a file or the environment";
             let help = "write `file:PATH` or `env:NAME`; a secret never stands in the configuration itself";
-            self.findings.add(Finding::error(Code::Insecure, text.span, message).help(help).hidden());
+            self.hidden_error(Code::Insecure, text.span, message, help);
             return None;
         };
         let value = value.trim();

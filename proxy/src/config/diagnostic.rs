@@ -92,6 +92,8 @@ pub enum Code {
     NoDeadline,
     /// Warning: nothing is routed.
     NoRoutes,
+    /// Warning: no rule lets anybody call the workload.
+    NobodyAllowed,
     /// Warning: probably a slip of the pen.
     Suspicious,
 }

@@ -47,6 +47,17 @@ pub enum Role {
     Captured,
 }
 
+impl Role {
+    /// The role whose routes hold for connections of this one.
+    pub const fn table(self) -> Self {
+        match self {
+            Self::Inbound { .. } => Self::Inbound { permissive: false },
+            Self::Captured => Self::Outbound,
+            other => other,
+        }
+    }
+}
+
 /// Certificates of a TLS listener.
 #[derive(Debug, Clone)]
 pub struct Tls {

@@ -78,6 +78,30 @@ pub struct Config {
     pub files: Vec<PathBuf>,
 }
 
+impl Config {
+    /// The headers an application gets about its user.
+    pub fn user_headers(&self) -> &[(http::HeaderName, mesh::Claim)] {
+        self.mesh.as_ref().map_or(&DEFAULT_HEADERS, |mesh| &mesh.headers)
+    }
+}
+
+impl Config {
+    /// The service that has an endpoint at this address.
+    pub fn service_at(&self, address: std::net::SocketAddr) -> Option<ServiceId> {
+        let has = |service: &Service| service.endpoints.iter().any(|endpoint| endpoint.address == address);
+        // A sidecar's first service is its own application, which nobody is sent back to.
+        let first = usize::from(self.sidecar.is_some());
+        (first..self.services.len()).find(|index| self.services.get(*index).is_some_and(has)).map(ServiceId)
+    }
+}
+
+/// What stands in them by default.
+static DEFAULT_HEADERS: [(http::HeaderName, mesh::Claim); 3] = [
+    (http::HeaderName::from_static("x-auth-user"), mesh::Claim::User),
+    (http::HeaderName::from_static("x-auth-roles"), mesh::Claim::Roles),
+    (http::HeaderName::from_static("x-auth-scopes"), mesh::Claim::Scopes),
+];
+
 /// How the process ends after SIGTERM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain {
@@ -100,6 +124,10 @@ pub struct ConfigTest {
     pub host: Option<String>,
     /// Request headers in the order of the file.
     pub headers: Vec<(String, String)>,
+    /// The member of the mesh that sends it, of a sidecar.
+    pub from: Option<portcullis_ca::spiffe::SpiffeId>,
+    /// The user it is made for, taken as proved.
+    pub principal: Option<crate::identity::principal::Principal>,
     /// What must be so.
     pub expect: Expectation,
     /// Line of the entry, 1-based.

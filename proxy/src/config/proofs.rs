@@ -16,6 +16,10 @@ use http::{HeaderMap, HeaderValue, Method};
 
 /// Reports ambiguities, and, of a configuration without errors, what is of no use.
 pub(super) fn check(raw: &raw::File, config: &Config, context: &Context<'_>) {
+    // The routes of a sidecar are made, not written: their hosts were compared when they were.
+    if raw.is_sidecar() {
+        return unreached(raw, context);
+    }
     let table = match RouteTable::build(&config.routes) {
         Ok(table) => table,
         Err(errors) => return errors.iter().for_each(|error| unbuildable(error, raw, context)),
@@ -45,7 +49,7 @@ fn unbuildable(error: &BuildError, raw: &raw::File, context: &Context<'_>) {
 
 /// The `match:` of the route at a line.
 fn match_of(raw: &raw::File, line: usize) -> Span {
-    let route = raw.routes.iter().find(|route| route.span.line as usize == line);
+    let route = raw.routes().iter().find(|route| route.span.line as usize == line);
     let matched = route.and_then(|route| route.value.r#match.as_ref());
     matched.map(|text| text.span).unwrap_or(Span {
         line: u32::try_from(line).unwrap_or(0),
@@ -56,7 +60,7 @@ fn match_of(raw: &raw::File, line: usize) -> Span {
 
 fn shadowed(raw: &raw::File, config: &Config, table: &RouteTable, context: &Context<'_>) {
     let depth = config.routes.iter().map(|route| segments(&route.path)).max().unwrap_or_default();
-    for ((index, route), written) in config.routes.iter().enumerate().zip(&raw.routes) {
+    for ((index, route), written) in config.routes.iter().enumerate().zip(raw.routes()) {
         let Some(winner) =
             taken_by_others(index, route, depth, table).and_then(|winner| config.routes.get(winner))
         else {
@@ -188,6 +192,18 @@ fn escaped(text: &str) -> String {
     text.bytes()
         .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
         .collect()
+}
+
+/// Services of a sidecar the application has no way to call.
+fn unreached(raw: &raw::File, context: &Context<'_>) {
+    if raw.outbound.is_some() || context.findings.has_errors() {
+        return;
+    }
+    for (name, _) in raw.services.0.iter().filter(|(_, service)| service.local.is_none()) {
+        let message = format!("the application has no way to call service `{}`", name.value);
+        let help = "add `outbound:`, or `local: 127.0.0.1:PORT` to the service";
+        context.warn(Code::UnusedService, name.span, message, help);
+    }
 }
 
 fn unused(raw: &raw::File, config: &Config, context: &Context<'_>) {

@@ -14,6 +14,13 @@ pub struct Sidecar {
     pub ready: Option<SocketAddr>,
 }
 
+impl Sidecar {
+    /// What only a restart can change.
+    pub fn fixed(&self) -> (&Workload, Option<SocketAddr>) {
+        (&self.workload, self.ready)
+    }
+}
+
 /// The service beside us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {

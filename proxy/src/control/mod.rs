@@ -8,9 +8,10 @@ pub mod views;
 pub mod watch;
 
 use crate::admin::{Lifecycle, ReloadRefused, State};
-use crate::config::{self, Config, Loaded, diagnostic};
+use crate::config::{self, Config, Loaded, Sidecar, diagnostic};
 use crate::deployment::{Deployment, ListenerKey};
 use crate::drain::{Phase, Trigger};
+use crate::mesh::source::{Memberships, MeshError};
 use crate::telemetry::access_log::AccessLogWriter;
 use crate::telemetry::metrics::Hub;
 use crate::worker::{Orders, Shared};
@@ -20,6 +21,7 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -56,6 +58,17 @@ pub enum ControlError {
     /// The process is about to end.
     #[error("the process is draining and takes no new configuration")]
     Draining,
+    /// The mesh.
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+    /// A file of the other mode.
+    #[error("{} is the configuration of a {mode}: start it with `portcullis {mode} --config {}`", .file.display(), .file.display())]
+    OtherMode {
+        /// The file.
+        file: PathBuf,
+        /// What it is for: `edge` or `sidecar`.
+        mode: &'static str,
+    },
     /// Something that only a restart can change.
     #[error("`{key}:` cannot change while running; restart to apply it")]
     NeedsRestart {
@@ -104,10 +117,17 @@ impl Control {
         path: &Path,
         config: Config,
         hub: Arc<Hub>,
-        (drain, watcher): (Trigger, crate::drain::Watcher),
+        ((drain, watcher), membership): ((Trigger, crate::drain::Watcher), Memberships),
     ) -> Result<Self, ControlError> {
         let deployment = Arc::new(Deployment::new(config, None)?);
-        let shared = Shared { hub: Arc::clone(&hub), book: Arc::default(), drain: watcher };
+        let shared = Shared {
+            hub: Arc::clone(&hub),
+            book: Arc::default(),
+            in_flight: Arc::default(),
+            left: Arc::default(),
+            membership,
+            drain: watcher,
+        };
         let mut control = Self {
             path: path.to_owned(),
             lifecycle: Arc::default(),
@@ -169,6 +189,12 @@ impl Control {
         }
         if config.observe.metrics != before.config.observe.metrics {
             return Err(ControlError::NeedsRestart { key: "observe.metrics" });
+        }
+        if config.mesh != before.config.mesh {
+            return Err(ControlError::NeedsRestart { key: "mesh" });
+        }
+        if config.sidecar.as_ref().map(Sidecar::fixed) != before.config.sidecar.as_ref().map(Sidecar::fixed) {
+            return Err(ControlError::NeedsRestart { key: "workload` or `ready" });
         }
         let deployment = Arc::new(Deployment::new(config, Some(&before))?);
         let log = if deployment.config.observe.access_log == before.config.observe.access_log {
@@ -258,7 +284,7 @@ impl Control {
                 self.drain.advance(Phase::Over);
             }
         }
-        self.drain.advance(Phase::Closing);
+        self.drain.advance(Phase::Last);
         tokio::select! {
             () = self.workers_ended() => return,
             () = tokio::time::sleep(drain.timeout) => tracing::warn!("exchanges were cut: the drain took too long"),
@@ -266,6 +292,17 @@ impl Control {
         }
         self.drain.advance(Phase::Over);
         self.workers_ended().await;
+    }
+
+    /// Ends whatever still runs.
+    pub async fn end(&self) {
+        self.drain.advance(Phase::Over);
+        self.workers_ended().await;
+    }
+
+    /// Whether every worker's clients and peers have gone.
+    pub fn inbound_left(&self) -> bool {
+        self.shared.left.load(Ordering::Relaxed) >= self.workers.len()
     }
 
     async fn workers_ended(&self) {

@@ -47,7 +47,7 @@ fn server_info(control: &Control, deployment: &Deployment) -> serde_json::Value 
     serde_json::json!({
         "name": "portcullis",
         "version": env!("CARGO_PKG_VERSION"),
-        "mode": "edge",
+        "mode": if deployment.config.sidecar.is_some() { "sidecar" } else { "edge" },
         "state": control.lifecycle.state().word(),
         "workers": deployment.config.workers,
         "pid": std::process::id(),

@@ -11,9 +11,11 @@ use crate::config::trust::{Strict, Trust};
 use crate::drain::Roster;
 use crate::pipeline::Pipeline;
 use crate::telemetry::metrics::{Refusal, WorkerMetrics};
+use crate::tls::facts::TlsFacts;
 use crate::tls::server::ServerTls;
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,7 +74,7 @@ impl Acceptor {
         }
     }
 
-    fn admit(self: &Rc<Self>, stream: TcpStream, peer: std::net::SocketAddr) {
+    fn admit(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
         let settings = Rc::clone(&self.settings.borrow());
         let Some(open) = settings.limits.open() else {
             self.metrics().refused(Refusal::Cap);
@@ -93,8 +95,25 @@ impl Acceptor {
         });
     }
 
+    /// Whether the client's word about other addresses counts.
+    pub(super) fn trusts(&self, settings: &Settings, client: SocketAddr, tls: Option<&TlsFacts>) -> bool {
+        let Some(peer) = tls.and_then(|tls| tls.peer.as_deref()) else {
+            return settings.trust.trusts(client.ip());
+        };
+        // Who may introduce users knows where they are.
+        let snapshot = self.pipeline.snapshot.borrow();
+        let Some(mesh) = &snapshot.config.mesh else { return false };
+        self.pipeline.seat.get().is_some_and(|membership| membership.asserts(&peer.svid.id, &mesh.assert))
+    }
+
+    /// When a connection of the mesh is too old.
+    pub(super) fn retires(&self, tls: Option<&TlsFacts>, now: Instant) -> Option<Instant> {
+        let peer = tls?.peer.as_deref()?;
+        Some(self.pipeline.seat.get()?.retire_at(&peer.svid, crate::mesh::now(), now))
+    }
+
     /// At most one line a second: an attack must not become a full disk.
-    fn may_complain(&self) -> bool {
+    pub(super) fn may_complain(&self) -> bool {
         let now = clock::now();
         let may = self.complained.get().is_none_or(|last| now > last + BETWEEN_LINES);
         if may {

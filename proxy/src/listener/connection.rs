@@ -11,7 +11,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::config::Timeouts;
+use crate::config::listener::Role;
 use crate::tls::facts::TlsFacts;
+use portcullis_ca::spiffe::SpiffeId;
 
 /// Requests a client may take back within [`RESET_WINDOW`] before its HTTP/2 connection is ended.
 const MAX_RESETS: u32 = 100;
@@ -26,8 +28,14 @@ pub struct Connection {
     pub client: SocketAddr,
     /// `client`'s address as a header value, made once.
     pub client_value: HeaderValue,
+    /// What kind of listener it came to.
+    pub role: Role,
     /// Whether `client` may speak about other addresses and ids.
     pub nearest_is_trusted: bool,
+    /// When to go on over another connection; `None`: never, for its age.
+    pub retires: Option<Instant>,
+    /// The membership its peer was last held against.
+    pub seat_turn: Cell<u64>,
     /// TLS facts; `None` on plain connections.
     pub tls: Option<TlsFacts>,
     /// Port to name when the listener redirects to https.
@@ -47,8 +55,13 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// The member of the mesh at the other end.
+    pub fn peer_id(&self) -> Option<&SpiffeId> {
+        self.tls.as_ref()?.peer.as_ref().map(|peer| &peer.svid.id)
+    }
+
     /// `http` or `https`.
-    pub const fn scheme(&self) -> &'static str {
+    pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
     }
 

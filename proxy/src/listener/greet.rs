@@ -12,6 +12,9 @@ use tokio::net::TcpStream;
 /// How an HTTP/2 client with prior knowledge begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// First byte of every TLS connection: a record of type handshake (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Which HTTP is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Http {
@@ -45,6 +48,11 @@ pub async fn spoken(stream: &TcpStream) -> io::Result<Option<Http>> {
         }
     })
     .await
+}
+
+/// Whether the client begins with TLS. `None` = it left without a byte.
+pub async fn is_tls(stream: &TcpStream) -> io::Result<Option<bool>> {
+    peek_until(stream, |bytes| bytes.first().map(|first| *first == TLS_HANDSHAKE)).await
 }
 
 /// Peeks until `judge` has seen enough; `None` when the peer closed before.

@@ -5,9 +5,12 @@
 pub mod accept;
 pub mod caps;
 pub mod connection;
+pub mod detect;
 pub mod gate;
 pub mod greet;
 pub mod guarded;
+mod mesh;
 pub mod proxy_protocol;
+mod relay;
 pub mod serve;
 pub mod streams;

@@ -10,6 +10,11 @@ use super::gate::{RequestGate, RequestRules};
 use super::greet::{self, Http};
 use super::guarded::Guarded;
 use super::streams::StreamExecutor;
+use super::{mesh, relay};
+use crate::capture;
+use crate::config::ServiceId;
+use crate::config::listener::Role;
+use crate::config::service::Protocol;
 use crate::drain::Phase;
 use crate::telemetry::metrics::Refusal;
 use crate::tls::facts::TlsFacts;
@@ -20,6 +25,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_ca::verify::Side;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -53,15 +59,26 @@ pub async fn connection(
     };
     let client = client_address(peer, said);
     let _counted = settings.limits.open_from(client.ip()).ok_or(Refusal::PerAddress)?;
-    let (transport, tls, http) = match &settings.tls {
-        Some(tls) => in_time(limit, handshake(tls, &settings, stream)).await??,
+    let role = match whither(acceptor, &settings, &stream)? {
+        Whither::Http(role) => role,
+        Whither::Bytes(service) => {
+            return relay::relay(&acceptor.pipeline, &acceptor.roster, service, stream).await;
+        }
+    };
+    let (transport, tls, http) = match (role, &settings.tls) {
+        (Role::Inbound { permissive }, _) => {
+            let ready = mesh::accept(&settings, &acceptor.pipeline.seat, permissive, stream);
+            let Some(ready) = in_time(limit, ready).await?? else { return Ok(()) };
+            ready
+        }
+        (_, Some(tls)) => in_time(limit, handshake(tls, &settings, stream)).await??,
         // A client that says nothing is no trouble: browsers connect ahead.
-        None => match in_time(settings.listener.timeouts.header, plain(&settings, &stream)).await {
+        (_, None) => match in_time(settings.listener.timeouts.header, plain(&settings, &stream)).await {
             Ok(Some(http)) => (Transport::Plain(stream), None, http),
             Ok(None) | Err(_) => return Ok(()),
         },
     };
-    let connection = describe(&settings, peer, client, tls);
+    let connection = describe(acceptor, &settings, (peer, client), (role, tls));
     match http {
         Http::H1 => serve_http1(acceptor, &settings, connection, transport).await,
         Http::H2 => serve_http2(acceptor, connection, transport).await,
@@ -101,16 +118,50 @@ async fn handshake(
     ))
 }
 
-fn tls_failed(error: &std::io::Error) -> Refusal {
+pub(super) fn tls_failed(error: &std::io::Error) -> Refusal {
     tracing::debug!(%error, "TLS handshake failed");
     Refusal::TlsError
 }
 
+/// What becomes of a connection.
+enum Whither {
+    /// HTTP is spoken on it.
+    Http(Role),
+    /// Its bytes go to this service as they are.
+    Bytes(ServiceId),
+}
+
+/// The role of a connection: its listener's, unless the kernel took it on its way to a service.
+fn whither(acceptor: &Acceptor, settings: &Settings, stream: &TcpStream) -> Result<Whither, Refusal> {
+    let snapshot = acceptor.pipeline.snapshot.borrow();
+    let role = match settings.listener.role {
+        Role::Captured => match capture::original_destination(stream) {
+            None => Role::Outbound,
+            Some(destination) => {
+                snapshot.config.service_at(destination).map(Role::Local).ok_or_else(|| {
+                    if acceptor.may_complain() {
+                        tracing::warn!(%destination, hint = HINT, "a captured connection goes to no service");
+                    }
+                    Refusal::NoService
+                })?
+            }
+        },
+        role => role,
+    };
+    let of = |id: ServiceId| snapshot.config.services.get(id.0);
+    Ok(match role {
+        Role::Local(id) if of(id).is_some_and(|service| service.protocol == Protocol::Tcp) => {
+            Whither::Bytes(id)
+        }
+        role => Whither::Http(role),
+    })
+}
+
 fn describe(
+    acceptor: &Acceptor,
     settings: &Settings,
-    peer: SocketAddr,
-    client: SocketAddr,
-    tls: Option<TlsFacts>,
+    (peer, client): (SocketAddr, SocketAddr),
+    (role, tls): (Role, Option<TlsFacts>),
 ) -> Rc<Connection> {
     let now = clock::now();
     let address = client.ip().to_canonical().to_string();
@@ -118,7 +169,10 @@ fn describe(
         peer,
         client,
         client_value: HeaderValue::try_from(address).unwrap_or_else(|_never| HeaderValue::from_static("")),
-        nearest_is_trusted: settings.trust.trusts(client.ip()),
+        nearest_is_trusted: acceptor.trusts(settings, client, tls.as_ref()),
+        role,
+        retires: acceptor.retires(tls.as_ref(), now),
+        seat_turn: Cell::new(acceptor.pipeline.seat.turn.get()),
         tls,
         redirect_https: settings.listener.redirect_https,
         timeouts: settings.listener.timeouts,
@@ -140,8 +194,8 @@ async fn serve_http1(
     let io = Guarded::new(transport, gate, Rc::clone(&connection), &acceptor.pipeline.sweep);
     let service = service_fn(|request: Request<Incoming>| {
         let pipeline = Rc::clone(&acceptor.pipeline);
-        let connection = Rc::clone(&connection);
-        async move { Ok::<_, Infallible>(pipeline.handle(connection, request).await) }
+        let answered = pipeline.handle(&connection, request);
+        async move { Ok::<_, Infallible>(answered.await) }
     });
     let served = http1::Builder::new()
         .max_buf_size(BUFFER)
@@ -150,11 +204,13 @@ async fn serve_http1(
         .serve_connection(TokioIo::new(io), service);
     let mut served = pin!(served);
     let member = acceptor.roster.join();
+    let age = Age::new(acceptor, &connection);
     let mut asked_to_end = false;
     poll_fn(|cx| {
         match member.poll(cx) {
             Phase::Over => return Poll::Ready(()),
-            Phase::Closing if !asked_to_end => {
+            _ if age.is_denied() => return Poll::Ready(()),
+            phase if (phase >= Phase::Closing || age.is_over(cx)) && !asked_to_end => {
                 asked_to_end = true;
                 served.as_mut().graceful_shutdown();
             }
@@ -169,8 +225,8 @@ async fn serve_http1(
 async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transport: Transport) {
     let service = service_fn(|request: Request<Incoming>| {
         let pipeline = Rc::clone(&acceptor.pipeline);
-        let connection = Rc::clone(&connection);
-        async move { Ok::<_, Infallible>(pipeline.handle(connection, request).await) }
+        let answered = pipeline.handle(&connection, request);
+        async move { Ok::<_, Infallible>(answered.await) }
     });
     let sweep = &acceptor.pipeline.sweep;
     let executor = StreamExecutor::new(Rc::clone(sweep), connection.timeouts.write);
@@ -188,11 +244,12 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
         .serve_connection(TokioIo::new(transport), service);
     let mut served = pin!(served);
     let pace = Pace::new(sweep.timer(), &connection);
+    let age = Age::new(acceptor, &connection);
     let member = acceptor.roster.join();
     let mut asked_to_end = false;
     poll_fn(|cx| {
         let phase = member.poll(cx);
-        if phase == Phase::Over {
+        if phase == Phase::Over || age.is_denied() {
             return Poll::Ready(());
         }
         let ended = served.as_mut().poll(cx);
@@ -202,7 +259,7 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
             let _flushed = served.as_mut().poll(cx).is_ready();
             return Poll::Ready(());
         }
-        if ended.is_pending() && (phase >= Phase::Leaving || pace.is_over(cx)) {
+        if ended.is_pending() && (phase >= Phase::Leaving || age.is_over(cx) || pace.is_over(cx)) {
             if !std::mem::replace(&mut asked_to_end, true) {
                 pace.last_words(cx);
                 served.as_mut().graceful_shutdown();
@@ -215,6 +272,48 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
         ended.map(drop)
     })
     .await;
+}
+
+/// What to write when a captured connection goes nowhere.
+const HINT: &str =
+    "add a service with this endpoint, or exempt the port: portcullis sidecar capture on --skip-port";
+
+/// How long a connection of the mesh may last: certificates end, peers are revoked.
+struct Age<'a> {
+    timer: Option<Timer>,
+    acceptor: &'a Acceptor,
+    connection: &'a Connection,
+}
+
+impl<'a> Age<'a> {
+    fn new(acceptor: &'a Acceptor, connection: &'a Connection) -> Self {
+        let timer = connection.retires.map(|at| {
+            let timer = acceptor.pipeline.sweep.timer();
+            timer.arm(at);
+            timer
+        });
+        Self { timer, acceptor, connection }
+    }
+
+    /// Whether it is time to go on over another connection.
+    fn is_over(&self, cx: &std::task::Context<'_>) -> bool {
+        self.timer.as_ref().is_some_and(|timer| timer.poll(cx).is_ready())
+    }
+
+    /// Whether the peer is not believed any more; looks only when there is something new.
+    fn is_denied(&self) -> bool {
+        let seat = &self.acceptor.pipeline.seat;
+        let peer = || self.connection.tls.as_ref()?.peer.as_deref();
+        if self.connection.seat_turn.replace(seat.turn.get()) == seat.turn.get() {
+            return false;
+        }
+        let (Some(membership), Some(peer)) = (seat.get(), peer()) else { return false };
+        let judged = membership.judge(peer, Side::Client, crate::mesh::now());
+        if let Err(error) = &judged {
+            tracing::warn!(event = "connection_cut", peer = %peer.svid.id, %error, "the peer is not believed any more");
+        }
+        judged.is_err()
+    }
 }
 
 /// When an HTTP/2 connection is not worth keeping: no stream for too long.

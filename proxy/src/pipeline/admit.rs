@@ -3,15 +3,19 @@
 //!
 //! The order is the design's: what costs nothing comes first, and nothing is believed before it is cleaned.
 
-use super::clean::clean;
+use super::clean::{clean, unnames_protected};
 use super::reject::Rejection;
 use super::trace::Trace;
 use super::{forwarded, request_id};
+use crate::admission::authorize::{self, Asked, Policy};
 use crate::admission::path::{CanonicalPath, PathFault};
-use crate::config::route::{Route, Sticky};
+use crate::config::listener::Role;
+use crate::config::route::{Auth, Route, Sticky};
 use crate::config::trust::Strictness;
 use crate::config::{Config, ServiceId};
-use crate::listener::gate::{Limits, http2};
+use crate::identity::principal::Principal;
+use crate::identity::projection;
+use crate::listener::gate::{Fault, Limits, http2};
 use crate::route::{Found, Head, RouteTable, host, split};
 use crate::tls::facts::TlsFacts;
 use crate::transform;
@@ -19,9 +23,11 @@ use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
+use portcullis_ca::spiffe::SpiffeId;
 use std::net::SocketAddr;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TXN_TOKEN: HeaderName = HeaderName::from_static("txn-token");
 const VIA: HeaderValue = HeaderValue::from_static("1.1 portcullis");
 /// So often may a request have been through a portcullis: more is a circle.
 const MAX_PASSES: usize = 8;
@@ -31,8 +37,10 @@ const MAX_PASSES: usize = 8;
 pub struct Rules<'a> {
     /// The configuration.
     pub config: &'a Config,
-    /// Its routes, compiled.
+    /// Its routes, compiled: those for the role of the origin.
     pub table: &'a RouteTable,
+    /// Who may call the workload.
+    pub policy: &'a Policy,
 }
 
 /// Where a request came from.
@@ -42,8 +50,20 @@ pub struct Origin<'a> {
     pub nearest: SocketAddr,
     /// The same as a header value.
     pub nearest_value: &'a HeaderValue,
-    /// Whether that address may speak about other addresses and ids.
+    /// Whether it may speak about other addresses.
     pub trusted: bool,
+    /// Whether it may choose the request's id.
+    pub names_requests: bool,
+    /// What kind of listener it came to.
+    pub role: Role,
+    /// The member of the mesh that sent it.
+    pub peer: Option<&'a SpiffeId>,
+    /// Who we are in the mesh.
+    pub own: Option<&'a SpiffeId>,
+    /// The user a peer vouches for, verified.
+    pub principal: Option<&'a Principal>,
+    /// The passport of that user, as the application gets it.
+    pub passport: Option<&'a HeaderValue>,
     /// `http` or `https`.
     pub scheme: &'static str,
     /// TLS facts, if any.
@@ -77,6 +97,8 @@ pub struct Known {
     pub trace: Trace,
     /// Index of its route.
     pub route: Option<usize>,
+    /// What the rules of the workload say.
+    pub decision: Option<authorize::Decision>,
 }
 
 impl Known {
@@ -93,7 +115,21 @@ impl Known {
             request_id,
             trace,
             route: None,
+            decision: None,
         }
+    }
+
+    /// Its path as it came.
+    pub fn path(&self) -> &str {
+        self.target.as_ref().map_or("", PathAndQuery::path)
+    }
+
+    /// Takes note of a CONNECT, which has a host and nothing else.
+    pub fn take_note_of_tunnel<B>(&mut self, request: &http::Request<B>) {
+        self.method = request.method().clone();
+        self.version = request.version();
+        self.host = request.uri().host().unwrap_or_default().to_ascii_lowercase().into();
+        self.target = Some(PathAndQuery::from_static("/"));
     }
 
     fn take_note(&mut self, head: &Parts) {
@@ -109,14 +145,25 @@ impl Known {
 /// What would be sent, and where.
 #[derive(Debug, Clone)]
 pub struct Admitted {
+    /// Where it goes.
+    pub way: Way,
+    /// Host to send, as the client spelt it.
+    pub host: HeaderValue,
+}
+
+/// Where an allowed request goes.
+#[derive(Debug, Clone)]
+pub struct Way {
     /// Index of the route.
     pub route: usize,
     /// The service chosen.
     pub service: ServiceId,
     /// Path and query to send.
     pub target: PathAndQuery,
-    /// Host to send, as the client spelt it.
-    pub host: HeaderValue,
+    /// The canonical path the rules of the workload have seen; `None` where there are no such rules.
+    pub path: Option<Box<str>>,
+    /// The user to introduce, who has shown a certificate here.
+    pub introduced: Option<Principal>,
 }
 
 /// Decides. Afterwards `head.headers` are those to send, Host and framing aside.
@@ -137,6 +184,9 @@ pub fn admit(
     if is_going_in_circles(&head.headers) {
         return Err(Rejection::Loop);
     }
+    if unnames_protected(&head.headers) {
+        return Err(Rejection::Framing(Fault::ConnectionOption));
+    }
     clean(&mut head.headers, strict.underscores == Strictness::Drop);
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
@@ -149,15 +199,88 @@ pub fn admit(
     if let Some(port) = origin.redirect_https {
         return Err(redirect(&known.host, port, known.target.as_ref()));
     }
-    let (route, service, target) = find(rules, origin, known, head)?;
-    let rule = rules.config.routes.get(route).ok_or(Rejection::NoRoute)?;
+    let way = find(rules, origin, known, head)?;
+    let rule = rules.config.routes.get(way.route).ok_or(Rejection::NoRoute)?;
     refuse_long_body(rule, &head.headers)?;
     transform::headers::apply(&rule.headers.request, &mut head.headers);
-    forwarded::write(&mut head.headers, said, origin.nearest_value, origin.scheme, host.clone());
+    let user = way.introduced.as_ref().or(origin.principal);
+    tell_who(rules, origin, user, way.service, &mut head.headers);
+    // The application's calls say nothing of addresses: it is always at home.
+    if matches!(origin.role, Role::Edge | Role::Inbound { .. }) {
+        forwarded::write(&mut head.headers, said, origin.nearest_value, origin.scheme, host.clone());
+    }
     head.headers.insert(X_REQUEST_ID, known.request_id.clone());
     known.trace.write(&mut head.headers, rules.config.observe.b3);
     head.headers.append(header::VIA, VIA);
-    Ok(Admitted { route, service, target, host })
+    Ok(Admitted { way, host })
+}
+
+/// Who may: on the edge as the route says, in the mesh as the rules of the workload say. Returns the user who has
+/// shown a certificate here.
+fn allow(
+    rules: Rules<'_>,
+    origin: &Origin<'_>,
+    known: &mut Known,
+    (route, path): (&Route, &str),
+) -> Result<Option<Principal>, Rejection> {
+    match origin.role {
+        Role::Edge => authenticate(rules.config, route.auth, origin.tls),
+        Role::Inbound { .. } => authorized(rules.policy, origin, known, Some(path)).map(|()| None),
+        Role::Outbound | Role::Local(_) | Role::Captured => Ok(None),
+    }
+}
+
+/// Asks the rules of the workload. `path`: canonical; `None` for a tunnel.
+pub fn authorized(
+    policy: &Policy,
+    origin: &Origin<'_>,
+    known: &mut Known,
+    path: Option<&str>,
+) -> Result<(), Rejection> {
+    let asked = Asked { peer: origin.peer, method: &known.method, path, principal: origin.principal };
+    let decision = known.decision.insert(policy.decide(&asked));
+    // Who says nothing of itself is taken where plaintext is, unless a rule denies it.
+    let plaintext = origin.role == Role::Inbound { permissive: true } && origin.peer.is_none();
+    if plaintext && decision.rule.is_none() {
+        decision.verdict = authorize::Verdict::Allowed;
+    }
+    match decision.verdict {
+        authorize::Verdict::Allowed => Ok(()),
+        authorize::Verdict::Denied => Err(Rejection::NotAuthorized),
+    }
+}
+
+fn authenticate(config: &Config, auth: Auth, tls: Option<&TlsFacts>) -> Result<Option<Principal>, Rejection> {
+    let Auth::Provider(index) = auth else { return Ok(None) };
+    let provider = config.auth.get(index).ok_or(Rejection::NotAuthenticated)?;
+    let certificate = tls.and_then(|tls| tls.certificate.as_deref()).ok_or(Rejection::NotAuthenticated)?;
+    let name = certificate.common_name.as_deref().ok_or(Rejection::NotAuthenticated)?;
+    provider.certificate.principal(name).map(Some).ok_or(Rejection::NotAuthenticated)
+}
+
+/// What the last hop is told about peer and user. Between proxies headers are no evidence, so nothing is written there.
+fn tell_who(
+    rules: Rules<'_>,
+    origin: &Origin<'_>,
+    user: Option<&Principal>,
+    service: ServiceId,
+    headers: &mut HeaderMap,
+) {
+    let to_app = matches!(origin.role, Role::Inbound { .. });
+    let declared = rules.config.services.get(service.0).is_some_and(|service| service.plain_identity);
+    // Elsewhere too: what is configured to speak of users is protected like the names that always are.
+    let told = user.filter(|_| to_app || declared);
+    projection::write(headers, told, rules.config.user_headers());
+    if !to_app {
+        return;
+    }
+    if let (Some(own), Some(peer)) = (origin.own, origin.tls.and_then(|tls| tls.peer.as_deref())) {
+        let element = projection::client_cert(own, &peer.svid.id, &peer.leaf);
+        headers.insert(projection::FORWARDED_CLIENT_CERT, element);
+    }
+    if let (Some(passport), Some(_)) = (origin.passport, user) {
+        headers.insert(TXN_TOKEN, passport.clone());
+    }
 }
 
 /// Client address, request id and trace: believed only from trusted peers, except the trace, which is harmless.
@@ -168,11 +291,13 @@ fn identify(
     headers: &mut HeaderMap,
 ) -> forwarded::Said {
     known.trace = Trace::take_up(headers, config.observe.b3, known.trace);
+    if let Some(id) =
+        headers.get(X_REQUEST_ID).filter(|id| origin.names_requests && request_id::is_harmless(id))
+    {
+        known.request_id = id.clone();
+    }
     if !origin.trusted {
         return forwarded::Said::default();
-    }
-    if let Some(id) = headers.get(X_REQUEST_ID).filter(|id| request_id::is_harmless(id)) {
-        known.request_id = id.clone();
     }
     let said = forwarded::Said::read(headers);
     known.client = said.client(origin.nearest, &config.trust);
@@ -214,12 +339,7 @@ fn redirect(host: &str, port: u16, target: Option<&PathAndQuery>) -> Rejection {
         .map_or(Rejection::Internal, |location| Rejection::RedirectHttps { location })
 }
 
-fn find(
-    rules: Rules<'_>,
-    origin: &Origin<'_>,
-    known: &mut Known,
-    head: &Parts,
-) -> Result<(usize, ServiceId, PathAndQuery), Rejection> {
+fn find(rules: Rules<'_>, origin: &Origin<'_>, known: &mut Known, head: &Parts) -> Result<Way, Rejection> {
     let Some(came) = known.target.clone() else { return Err(Rejection::NoRoute) };
     if came.path() == "*" && head.method == Method::OPTIONS {
         return Err(Rejection::ServerOptions);
@@ -246,6 +366,9 @@ fn find(
         return Err(Rejection::Path(if slash { PathFault::EncodedSlash } else { PathFault::Semicolon }));
     }
     known.route = Some(index);
+    let introduced = allow(rules, origin, known, (route, path.as_str()))?;
+    let is_inbound = matches!(origin.role, Role::Inbound { .. });
+    let kept = is_inbound.then(|| path.as_str().into());
     let service = split::pick(&route.target.split, point(route, origin, known, &head.headers));
     let service = service.ok_or(Rejection::NoEndpoint)?;
     let target = match &route.rewrite {
@@ -255,7 +378,7 @@ fn find(
             target(&transform::rewrite::rewrite(template, &route.path, path.as_str()), came.query())?
         }
     };
-    Ok((index, service, target))
+    Ok(Way { route: index, service, target, path: kept, introduced })
 }
 
 fn target(path: &str, query: Option<&str>) -> Result<PathAndQuery, Rejection> {

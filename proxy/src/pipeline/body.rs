@@ -27,7 +27,11 @@ use std::time::Duration;
 
 /// The body of an answer.
 #[derive(Debug)]
-pub struct Body {
+pub struct Body(Option<Answer>);
+
+/// The body of an exchange's answer.
+#[derive(Debug)]
+struct Answer {
     exchange: Box<Exchange>,
     source: Source,
     /// Ends the stream of a client that does not read (HTTP/2).
@@ -56,20 +60,31 @@ pub enum Broken {
     /// The upstream said nothing for too long.
     #[error("the service stopped in the middle of its answer")]
     Stalled,
+    /// What allowed the request does not hold any more.
+    #[error("the request is not allowed any more")]
+    Cut,
 }
 
 impl Body {
     /// Our own words. The exchange must know its outcome already.
     pub fn local(exchange: Box<Exchange>, bytes: Bytes) -> Self {
-        Self { exchange, source: Source::Local(Some(bytes)), stall: owing() }
+        Self(Some(Answer { exchange, source: Source::Local(Some(bytes)), stall: owing() }))
     }
 
     /// Streamed from upstream; pauses longer than `idle` end it.
     pub fn upstream(exchange: Box<Exchange>, incoming: Incoming, held: Held, idle: Duration) -> Self {
         exchange.timer.disarm();
-        Self { exchange, source: Source::Upstream { incoming, held: Some(held), idle }, stall: owing() }
+        let source = Source::Upstream { incoming, held: Some(held), idle };
+        Self(Some(Answer { exchange, source, stall: owing() }))
     }
 
+    /// None: the answer of a tunnel, whose exchange goes on beside.
+    pub const fn of_tunnel() -> Self {
+        Self(None)
+    }
+}
+
+impl Answer {
     fn ended(&mut self) {
         let now = clock::now();
         self.exchange.outcome = Outcome::ANSWERED;
@@ -83,10 +98,15 @@ impl Body {
 
     fn broken(&mut self, why: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Source::Upstream { held, .. } = &mut self.source else { return Poll::Ready(None) };
+        if matches!(why, Broken::Cut) {
+            drop(held.take());
+            self.exchange.outcome = super::reject::Rejection::NotAuthorized.outcome();
+            return Poll::Ready(Some(Err(why)));
+        }
         let reason = match (why, held.take().and_then(|held| held.fault())) {
             (Broken::Truncated, Some(fault)) => fault.word(),
             (Broken::Truncated, None) => "response_truncated",
-            (Broken::Stalled, _) => "response_stalled",
+            (Broken::Stalled | Broken::Cut, _) => "response_stalled",
         };
         let outcome = Outcome { ended_by: EndedBy::Upstream, stage: Stage::Response, reason };
         // An upstream that answered early is given up when the rest of the request fails.
@@ -100,7 +120,10 @@ impl http_body::Body for Body {
     type Error = Broken;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let this = self.get_mut();
+        let Some(this) = &mut self.get_mut().0 else { return Poll::Ready(None) };
+        if this.exchange.is_cut() {
+            return this.broken(Broken::Cut);
+        }
         let (incoming, idle) = match &mut this.source {
             Source::Local(bytes) => {
                 let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
@@ -142,23 +165,25 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Local(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+        match self.0.as_ref().map(|answer| &answer.source) {
+            None => true,
+            Some(Source::Local(bytes)) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Some(Source::Upstream { incoming, .. }) => incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Local(bytes) => {
+        match self.0.as_ref().map(|answer| &answer.source) {
+            None => SizeHint::with_exact(0),
+            Some(Source::Local(bytes)) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Source::Upstream { incoming, .. } => incoming.size_hint(),
+            Some(Source::Upstream { incoming, .. }) => incoming.size_hint(),
         }
     }
 }
 
-impl Drop for Body {
+impl Drop for Answer {
     fn drop(&mut self) {
         // A body of known length is dropped after its last byte, without being asked for more.
         if matches!(&self.source, Source::Upstream { incoming, held: Some(_), .. } if incoming.is_end_stream())

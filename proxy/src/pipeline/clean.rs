@@ -65,6 +65,13 @@ fn is_hop_by_hop(name: &str) -> bool {
     }
 }
 
+/// Whether `Connection` names a field that only we set: it would make the next hop delete what we write.
+pub fn unnames_protected(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CONNECTION).iter();
+    let mut names = values.flat_map(tokens).filter_map(|token| std::str::from_utf8(token).ok());
+    names.any(is_protected)
+}
+
 fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
     let values = headers.get_all(header::CONNECTION).iter();
     let names = values.flat_map(tokens).filter_map(|token| HeaderName::from_bytes(token).ok());

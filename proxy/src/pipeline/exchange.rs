@@ -6,10 +6,15 @@
 
 use super::Recorder;
 use super::admit::Known;
+use super::evidence::Onward;
+use super::live::Live;
 use super::request_id;
 use super::snapshot::Snapshot;
 use super::trace::Trace;
 use crate::clock;
+use crate::config::listener::Role;
+use crate::config::service::Protocol;
+use crate::identity::in_flight::Ticket;
 use crate::listener::connection::{Connection, InFlight};
 use crate::sweep::Timer;
 use crate::telemetry::metrics::ActiveGuard;
@@ -20,6 +25,7 @@ use crate::upstream::cluster::Cluster;
 use crate::upstream::send::Progress;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Version};
+use portcullis_ca::spiffe::SpiffeId;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -42,6 +48,12 @@ pub struct Exchange {
     pub known: Known,
     /// The configuration it is handled by.
     pub snapshot: Rc<Snapshot>,
+    /// The user to hand on to members of the mesh.
+    pub onward: Option<Onward>,
+    /// Its passport counts as in flight.
+    pub ticket: Option<Ticket>,
+    /// What it was allowed for.
+    pub live: Option<Rc<Live>>,
     /// The service chosen.
     pub cluster: Option<Rc<Cluster>>,
     /// Attempts and the last endpoint.
@@ -78,6 +90,9 @@ impl Exchange {
             timer,
             known,
             snapshot,
+            onward: None,
+            ticket: None,
+            live: None,
             cluster: None,
             progress: RefCell::default(),
             flow: None,
@@ -91,9 +106,27 @@ impl Exchange {
         })
     }
 
+    /// Whether it came from the mesh to an application that speaks no HTTP.
+    pub fn takes_tunnels(&self) -> bool {
+        let workload = self.snapshot.config.sidecar.as_ref().map(|sidecar| &sidecar.workload);
+        matches!(self.connection.role, Role::Inbound { .. })
+            && workload.is_some_and(|workload| workload.protocol == Protocol::Tcp)
+    }
+
+    /// Whether what it was allowed for is not allowed any more.
+    pub fn is_cut(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.cut.get())
+    }
+
     /// Counts the use of a route whose end is announced.
     pub fn count_deprecated(&self, route: &str) {
         self.recorder.metrics.deprecated(route);
+    }
+
+    /// Id of the rule that let it in or refused it; empty when none fits.
+    fn rule(&self) -> Option<&str> {
+        let decision = self.known.decision?;
+        Some(decision.rule.map_or("", |index| self.snapshot.policy.id(index)))
     }
 
     fn record(&self) -> Record<'_> {
@@ -131,6 +164,8 @@ impl Exchange {
             bytes_in: self.flow.as_ref().map_or(0, |flow| flow.bytes.get()),
             bytes_out: self.bytes_out,
             tls_version: self.connection.tls.as_ref().map(|tls| tls.version),
+            mesh_peer: self.connection.peer_id().map(SpiffeId::as_str),
+            rule: self.rule(),
             outcome: self.outcome,
         }
     }

@@ -15,18 +15,23 @@ pub mod admit;
 pub mod body;
 pub mod clean;
 pub mod deadline;
+pub mod evidence;
 pub mod exchange;
 pub mod forwarded;
+pub mod live;
 pub mod reject;
 pub mod reply;
 pub mod request_id;
 pub mod snapshot;
 pub mod trace;
+mod tunnel;
 
+use crate::config::listener::Role;
 use crate::config::route::Route;
 use crate::config::service::Protocol;
 use crate::listener::connection::Connection;
 use crate::listener::gate::Fault;
+use crate::mesh::Seat;
 use crate::sweep::{Sweep, Timer};
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -34,25 +39,31 @@ use crate::telemetry::outcome::Outcome;
 use crate::telemetry::record::Record;
 use crate::upstream::body::{BodyFault, Flow, RequestBody};
 use crate::upstream::cluster::Cluster;
-use crate::upstream::send::{self, Held};
+use crate::upstream::connect::Bound;
+use crate::upstream::send::{self, Call, Held};
 use crate::{clock, runtime, transform};
 use admit::{Admitted, Origin, Rules};
 use body::Body;
 use deadline::Deadline;
+use evidence::{Desk, Evidence, Onward};
 use exchange::Exchange;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
+use live::Live;
+use portcullis_ca::time::Timestamp;
 use reject::Rejection;
 use snapshot::Snapshot;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -94,6 +105,12 @@ impl Recorder {
         }
     }
 
+    /// The same in seconds since 1970.
+    pub fn timestamp(&self, moment: Instant) -> Timestamp {
+        let since = self.wall(moment).duration_since(SystemTime::UNIX_EPOCH);
+        Timestamp(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
+    }
+
     /// Writes one exchange down, once.
     pub fn write(&self, record: &Record<'_>) {
         self.metrics.exchange(record);
@@ -114,24 +131,94 @@ pub struct Pipeline {
     pub sweep: Rc<Sweep>,
     /// HTTP/1 answers ask the client to leave.
     pub leaving: Cell<bool>,
+    /// Who we are in the mesh.
+    pub seat: Rc<Seat>,
+    /// Evidence of users.
+    pub desk: Desk,
+    /// Requests of the mesh that are going on.
+    pub live: live::Book,
+}
+
+/// What becomes of a request.
+enum Plan {
+    Forward(Result<Outgoing, Rejection>),
+    Tunnel(Option<Box<Request<Incoming>>>),
+}
+
+/// A request that may be sent, and where.
+struct Outgoing {
+    request: Option<Request<RequestBody>>,
+    cluster: Rc<Cluster>,
+    limit: Option<Duration>,
+    onward: Option<Onward>,
 }
 
 impl Pipeline {
     /// One request, whatever becomes of it.
-    pub async fn handle(
+    ///
+    /// What needs no waiting is done before the future is made, so that a request in flight holds only what it needs
+    /// then: futures are moved, and what they hold is copied.
+    pub fn handle(
         self: Rc<Self>,
-        connection: Rc<Connection>,
+        connection: &Rc<Connection>,
         request: Request<Incoming>,
-    ) -> Response<Body> {
+    ) -> impl Future<Output = Response<Body>> + use<> {
         let snapshot = Rc::clone(&self.snapshot.borrow());
-        let mut exchange = Exchange::begin(&connection, &self.recorder, snapshot, self.sweep.timer());
-        // A panic ends this exchange only; what it held is dropped on the way out.
-        let result = {
-            let answered = pin!(self.admit_and_forward(&mut exchange, request));
-            runtime::catch_panic(answered).await
+        let mut exchange = Exchange::begin(connection, &self.recorder, snapshot, self.sweep.timer());
+        let mut plan = if request.method() == Method::CONNECT && exchange.takes_tunnels() {
+            Plan::Tunnel(Some(Box::new(request)))
+        } else {
+            // A panic ends this exchange only; what it held is dropped on the way out.
+            let prepared = AssertUnwindSafe(|| self.prepare(&mut exchange, request));
+            Plan::Forward(catch_unwind(prepared).unwrap_or(Err(Rejection::Internal)))
         };
-        let asks_to_leave = self.leaving.get() && exchange.known.version < http::Version::HTTP_2;
-        let mut response = match result.unwrap_or(Err(Rejection::Internal)) {
+        async move {
+            // By reference: what is moved into a future is held there a second time.
+            match &mut plan {
+                Plan::Forward(outgoing) => self.answer(exchange, outgoing).await,
+                Plan::Tunnel(request) => Box::pin(self.answer_tunnel(exchange, request)).await,
+            }
+        }
+    }
+
+    /// Everything before the first wait.
+    fn prepare(&self, exchange: &mut Exchange, request: Request<Incoming>) -> Result<Outgoing, Rejection> {
+        if let Some(fault) = refused_by_the_gate(&exchange.connection, &request) {
+            return Err(Rejection::Framing(fault));
+        }
+        let (mut head, incoming) = request.into_parts();
+        let snapshot = Rc::clone(&exchange.snapshot);
+        let admitted = self.admit(exchange, &mut head)?;
+        let route = snapshot.route(admitted.way.route).ok_or(Rejection::NoRoute)?;
+        let cluster = snapshot.clusters.get(admitted.way.service.0).ok_or(Rejection::NoEndpoint)?;
+        exchange.cluster = Some(Rc::clone(cluster));
+        let flow = Rc::new(Flow::default());
+        let body = RequestBody::new(incoming, &flow, route.max_body, exchange.known.grpc);
+        exchange.flow = Some(Rc::clone(&flow));
+        let request = address(head, admitted, cluster, body, exchange.known.grpc)?;
+        Ok(Outgoing {
+            request: Some(request),
+            limit: route.request_timeout.unwrap_or(cluster.service.timeout.request),
+            cluster: Rc::clone(cluster),
+            onward: exchange.onward.take(),
+        })
+    }
+
+    async fn answer(
+        &self,
+        mut exchange: Box<Exchange>,
+        outgoing: &mut Result<Outgoing, Rejection>,
+    ) -> Response<Body> {
+        let result = match outgoing {
+            Err(rejection) => Err(rejection.clone()),
+            Ok(outgoing) => {
+                let answered = pin!(self.forward(&mut exchange, outgoing));
+                runtime::catch_panic(answered).await.unwrap_or(Err(Rejection::Internal))
+            }
+        };
+        let is_call = !matches!(exchange.connection.role, Role::Edge | Role::Inbound { .. });
+        let asks_to_leave = self.leaving.get() && !is_call && exchange.known.version < http::Version::HTTP_2;
+        let mut response = match result {
             Ok((response, held)) => deliver(exchange, response, held),
             Err(rejection) => reply::refuse(exchange, &rejection),
         };
@@ -141,50 +228,106 @@ impl Pipeline {
         response
     }
 
-    async fn admit_and_forward(
-        &self,
-        exchange: &mut Exchange,
-        request: Request<Incoming>,
-    ) -> Result<(Response<Incoming>, Held), Rejection> {
-        if let Some(fault) = refused_by_the_gate(&exchange.connection, &request) {
-            return Err(Rejection::Framing(fault));
+    async fn answer_tunnel(
+        self: &Rc<Self>,
+        exchange: Box<Exchange>,
+        request: &mut Option<Box<Request<Incoming>>>,
+    ) -> Response<Body> {
+        let Some(request) = request.take() else { return reply::refuse(exchange, &Rejection::Internal) };
+        match self.tunnel(exchange, *request).await {
+            Ok(response) => response,
+            Err((exchange, rejection)) => reply::refuse(exchange, &rejection),
         }
-        let (mut head, incoming) = request.into_parts();
-        let snapshot = Rc::clone(&exchange.snapshot);
-        let rules = Rules { config: &snapshot.config, table: &snapshot.table };
-        let connection = Rc::clone(&exchange.connection);
-        let admitted = admit::admit(rules, &origin(&connection), &mut exchange.known, &mut head)?;
+    }
 
-        let route = snapshot.route(admitted.route).ok_or(Rejection::NoRoute)?;
-        let cluster = snapshot.clusters.get(admitted.service.0).ok_or(Rejection::NoEndpoint)?;
-        exchange.cluster = Some(Rc::clone(cluster));
-        let flow = Rc::new(Flow::default());
-        let body = RequestBody::new(incoming, &flow, route.max_body, exchange.known.grpc);
-        exchange.flow = Some(Rc::clone(&flow));
-        let request = address(head, admitted, cluster, body, exchange.known.grpc)?;
-        self.forward(exchange, cluster, route, request).await
+    /// Decides, and takes note of the user and of what was allowed.
+    fn admit(&self, exchange: &mut Exchange, head: &mut Parts) -> Result<Admitted, Rejection> {
+        let snapshot = Rc::clone(&exchange.snapshot);
+        let connection = Rc::clone(&exchange.connection);
+        let membership = self.seat.get();
+        let evidence = self.evidence(exchange, membership.as_deref(), &mut head.headers);
+        let rules = Rules {
+            config: &snapshot.config,
+            table: snapshot.tables.of(connection.role),
+            policy: &snapshot.policy,
+        };
+        let origin = Origin {
+            own: membership.as_ref().map(|membership| &membership.own.svid.id),
+            principal: evidence.as_ref().map(Evidence::principal),
+            passport: evidence.as_ref().and_then(Evidence::carried).map(|carried| &carried.passport),
+            ..origin(&connection)
+        };
+        let admitted = admit::admit(rules, &origin, &mut exchange.known, head);
+        self.count_decision(exchange);
+        let mut admitted = admitted?;
+        exchange.onward = match (admitted.way.introduced.take(), &evidence) {
+            (Some(introduced), _) => Some(Onward::Introduced(introduced)),
+            (None, Some(Evidence::Carried(carried))) => Some(Onward::Carried(Arc::clone(carried))),
+            (None, _) => None,
+        };
+        if let Some(path) = admitted.way.path.take() {
+            self.enter(exchange, evidence, Some(path));
+        }
+        Ok(admitted)
+    }
+
+    /// Takes note of a request of the mesh that was allowed.
+    fn enter(&self, exchange: &mut Exchange, evidence: Option<Evidence>, path: Option<Box<str>>) {
+        exchange.ticket = evidence.as_ref().and_then(|evidence| self.desk.enter(evidence, exchange.started));
+        exchange.live = Some(self.live.enter(Live {
+            peer: exchange.connection.tls.as_ref().and_then(|tls| tls.peer.clone()),
+            method: exchange.known.method.clone(),
+            path,
+            evidence,
+            cut: Cell::new(false),
+            alarm: exchange.timer.alarm(),
+        }));
+    }
+
+    /// Counts what the rules said, and writes down what those on trial would have done.
+    fn count_decision(&self, exchange: &Exchange) {
+        let Some(decision) = exchange.known.decision else { return };
+        let policy = &exchange.snapshot.policy;
+        let rule = decision.rule.map_or("", |index| policy.id(index));
+        self.recorder.metrics.authorized(decision.verdict.word(), rule);
+        if let Some((verdict, index)) = decision.would {
+            self.recorder.metrics.authorized(verdict.would(), policy.id(index));
+            let peer = exchange.connection.peer_id().map(ToString::to_string).unwrap_or_default();
+            let (event, rule, path) = (verdict.would(), policy.id(index), exchange.known.path());
+            tracing::info!(event, rule, peer, method = %exchange.known.method, path, "a rule on trial would have decided");
+        }
     }
 
     /// Sends the request; the deadline covers connecting, resending and waiting for the answer's head.
     async fn forward(
         &self,
         exchange: &mut Exchange,
-        cluster: &Cluster,
-        route: &Route,
-        request: Request<RequestBody>,
+        outgoing: &mut Outgoing,
     ) -> Result<(Response<Incoming>, Held), Rejection> {
-        let limit = route.request_timeout.unwrap_or(cluster.service.timeout.request);
-        let flow = exchange.flow.clone();
-        let mut deadline = Deadline::new(exchange, limit);
-        let mut sent = pin!(send::send(cluster, request, flow, &exchange.progress));
+        let Outgoing { request, cluster, limit, onward } = outgoing;
+        let mut deadline = Deadline::new(exchange, *limit);
+        let vouch =
+            |headers: &mut HeaderMap, bound: &Bound| self.vouch(onward.as_ref(), headers, bound, cluster);
+        let call = Call { request, flow: exchange.flow.as_ref(), progress: &exchange.progress };
+        let mut sent = pin!(send::send(cluster, call, &vouch));
         let sent = loop {
             match before(&exchange.timer, sent.as_mut()).await {
                 Some(sent) => break sent,
+                None if exchange.is_cut() => return Err(Rejection::NotAuthorized),
                 None => deadline.look_again(exchange, clock::now())?,
             }
         };
         exchange.upstream_time = sent.as_ref().ok().map(|(_, held)| held.took());
         sent.map_err(|rejection| clients_fault(exchange).unwrap_or(rejection))
+    }
+}
+
+impl Pipeline {
+    /// Hands the user on over a connection of the mesh, whose own certificate signs.
+    fn vouch(&self, onward: Option<&Onward>, headers: &mut HeaderMap, bound: &Bound, to: &Cluster) {
+        if let (Some(onward), Some(id)) = (onward, &to.service.mesh) {
+            self.desk.attach(headers, onward, (&bound.own, id), self.recorder.timestamp(clock::now()));
+        }
     }
 }
 
@@ -201,6 +344,12 @@ fn origin(connection: &Connection) -> Origin<'_> {
         nearest: connection.client,
         nearest_value: &connection.client_value,
         trusted: connection.nearest_is_trusted,
+        names_requests: connection.nearest_is_trusted || connection.role != Role::Edge,
+        role: connection.role,
+        peer: connection.peer_id(),
+        own: None,
+        principal: None,
+        passport: None,
         scheme: connection.scheme(),
         tls: connection.tls.as_ref(),
         redirect_https: connection.redirect_https,
@@ -217,7 +366,7 @@ fn address(
     grpc: bool,
 ) -> Result<Request<RequestBody>, Rejection> {
     let mut uri = http::uri::Parts::default();
-    uri.path_and_query = Some(admitted.target);
+    uri.path_and_query = Some(admitted.way.target);
     match cluster.service.protocol {
         Protocol::H1 | Protocol::Tcp => {
             head.version = http::Version::HTTP_11;
@@ -225,7 +374,7 @@ fn address(
         }
         Protocol::H2 => {
             head.version = http::Version::HTTP_2;
-            uri.scheme = Some(if cluster.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+            uri.scheme = Some(if cluster.is_secured() { Scheme::HTTPS } else { Scheme::HTTP });
             uri.authority = Authority::try_from(admitted.host.as_bytes()).ok();
             if grpc {
                 // gRPC servers demand it (gRPC over HTTP/2, "Call-Definition").
@@ -290,14 +439,16 @@ fn finish_headers(route: &Route, headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
-    fn size_of_output<A, B, C, R>(_: fn(A, B, C) -> R) -> usize {
+    fn size_of_output<A, B, C, R>(_: impl Fn(A, B, C) -> R) -> usize {
         size_of::<R>()
     }
 
     #[test]
     fn the_future_of_an_exchange_stays_small() {
-        let size = size_of_output(Pipeline::handle);
+        let size = size_of_output(|pipeline: Rc<Pipeline>, connection: Rc<Connection>, request| {
+            pipeline.handle(&connection, request)
+        });
 
-        assert!(size <= 3072, "{size} bytes");
+        assert!(size <= 2048, "{size} bytes");
     }
 }

@@ -32,6 +32,10 @@ pub enum Rejection {
     },
     /// `OPTIONS *` asks about us, not about a route (RFC 9110 §9.3.7).
     ServerOptions,
+    /// The route wants to know who asks, and it was not shown.
+    NotAuthenticated,
+    /// The rules of the workload do not allow it.
+    NotAuthorized,
     /// The body is longer than the route takes.
     BodyTooLarge,
     /// The client stopped sending its body.
@@ -110,6 +114,14 @@ impl Rejection {
                 let title = "This address does not take that method.";
                 row(405, "method_not_allowed", title, "http_request_denied", (Proxy, Stage::Route))
             }
+            Self::NotAuthenticated => {
+                let title = "Show who you are.";
+                row(401, "not_authenticated", title, "http_request_denied", (Proxy, Stage::Authn))
+            }
+            Self::NotAuthorized => {
+                let title = "That is not allowed.";
+                row(403, "not_authorized", title, "http_request_denied", (Proxy, Stage::Authz))
+            }
             Self::RedirectHttps { .. } => row(308, "", "Use https.", "", (Proxy, Stage::Done)),
             Self::ServerOptions => row(204, "", "", "", (Proxy, Stage::Done)),
             Self::BodyTooLarge => Row {
@@ -166,6 +178,8 @@ impl Rejection {
             Self::NoRoute => "No route matches this host, method and path.",
             Self::MethodNotAllowed { .. } => "The Allow field names the methods it takes.",
             Self::RedirectHttps { .. } | Self::ServerOptions => "",
+            Self::NotAuthenticated => "This address needs a client certificate that it knows.",
+            Self::NotAuthorized => "No rule of the service allows this call for this caller and user.",
             Self::BodyTooLarge => "The body is longer than this address takes.",
             Self::BodyBroken => "The connection ended before the body did.",
             Self::NoEndpoint | Self::Connect(_) => "It may be starting or overloaded. Try again later.",

@@ -1,7 +1,8 @@
 //! One configuration as one worker uses it. Immutable: a reload makes a new one, exchanges keep theirs.
 
+use crate::admission::authorize::Policy;
 use crate::config::{Config, Route};
-use crate::route::RouteTable;
+use crate::route::RouteTables;
 use crate::upstream::cluster::Cluster;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +13,9 @@ pub struct Snapshot {
     /// The meaning of the file.
     pub config: Arc<Config>,
     /// Its routes, compiled.
-    pub table: Arc<RouteTable>,
+    pub tables: Arc<RouteTables>,
+    /// Who may call the workload.
+    pub policy: Arc<Policy>,
     /// Its services, in the order of the file.
     pub clusters: Vec<Rc<Cluster>>,
 }

@@ -24,6 +24,7 @@ mod predicate;
 mod sample;
 pub mod split;
 mod table;
+mod tables;
 mod tree;
 
 pub use ambiguity::{Ambiguity, BuildError, RouteRef};
@@ -31,3 +32,4 @@ pub use explain::{Candidate, Lost, Verdict};
 pub use method::Allow;
 pub use params::Params;
 pub use table::{Found, Head, RouteTable};
+pub use tables::RouteTables;

@@ -73,6 +73,11 @@ pub(super) struct Entry {
 impl RouteTable {
     /// Builds the table, or says everything that is wrong with the routes.
     pub fn build(routes: &[Route]) -> Result<Self, Vec<BuildError>> {
+        Self::build_where(routes, |_| true)
+    }
+
+    /// As [`Self::build`], with only the routes that are `meant`; indexes stay those of `routes`.
+    pub fn build_where(routes: &[Route], meant: impl Fn(&Route) -> bool) -> Result<Self, Vec<BuildError>> {
         let mut errors = Vec::new();
         let mut table = Self {
             entries: Vec::with_capacity(routes.len()),
@@ -82,7 +87,7 @@ impl RouteTable {
         };
         for (index, route) in (0u32..).zip(routes) {
             match Entry::of(route) {
-                Ok(entry) => table.add(index, entry),
+                Ok(entry) => table.add(index, entry, meant(route)),
                 Err(error) => errors.push(error),
             }
         }
@@ -146,7 +151,11 @@ impl RouteTable {
         if allow.methods().is_empty() { Found::NoRoute } else { Found::MethodNotAllowed { allow } }
     }
 
-    fn add(&mut self, index: u32, entry: Entry) {
+    fn add(&mut self, index: u32, entry: Entry, meant: bool) {
+        if !meant {
+            self.entries.push(entry);
+            return;
+        }
         if entry.hosts.is_empty() {
             self.any.add(index, &entry);
         }

@@ -67,11 +67,38 @@ pub const EXCHANGES_ENDED: Family = counter(
 /// Exchanges; by route.
 pub const DEPRECATED_USE: Family =
     counter("portcullis_deprecated_route_requests_total", "Requests that used a route marked as deprecated.");
+/// Decisions of the workload's rules; by verdict and rule.
+pub const AUTHORIZE: Family = counter(
+    "portcullis_authorize_total",
+    "What the rules of the workload said; would_allow and would_deny are rules on trial.",
+);
+/// Evidence of users that did not hold; by reason and peer.
+pub const IDENTITY_REJECTED: Family = counter(
+    "portcullis_identity_rejected_total",
+    "Requests whose evidence of a user did not hold; they went on without one.",
+);
 /// Events counted in an `_OTHER` series because the cap on series was reached.
 pub const SERIES_OVERFLOW: Family = counter(
     "portcullis_metrics_series_overflow_total",
     "Events counted under _OTHER because a worker holds as many series as it may.",
 );
+
+// The mesh.
+
+/// When our certificate of the mesh ends.
+pub const MESH_NOT_AFTER: Family = gauge(
+    "portcullis_mesh_certificate_not_after_timestamp_seconds",
+    "seconds",
+    "When the certificate this process shows in the mesh ends.",
+);
+/// Counts our certificates.
+pub const MESH_GENERATION: Family =
+    gauge("portcullis_mesh_certificate_generation", "", "Certificates of the mesh this process has had.");
+/// The authority's number of the trust.
+pub const MESH_TRUST_SEQUENCE: Family =
+    gauge("portcullis_mesh_trust_sequence", "", "The authority's number of the trust in force; 0 of files.");
+/// Rules of the deny-list.
+pub const MESH_DENIED: Family = gauge("portcullis_mesh_denied", "", "Rules of the deny-list in force.");
 
 // Connections of clients.
 
@@ -179,6 +206,14 @@ pub mod label {
     pub const ENDED_BY: &str = "ended_by";
     /// Stage of the outcome.
     pub const STAGE: &str = "stage";
+    /// What a rule says: `allowed`, `denied`, `would_allow`, `would_deny`.
+    pub const VERDICT: &str = "verdict";
+    /// Id of a rule; empty when none fits.
+    pub const RULE: &str = "rule";
+    /// SPIFFE ID of a peer.
+    pub const PEER: &str = "peer";
+    /// Our SPIFFE ID.
+    pub const ID: &str = "spiffe_id";
     /// Why.
     pub const REASON: &str = "reason";
     /// Name of the service.
@@ -201,13 +236,19 @@ pub mod label {
 mod tests {
     use super::*;
 
-    const ALL: [&Family; 29] = [
+    const ALL: [&Family; 35] = [
         &SERVER_DURATION,
         &SERVER_REQUEST_BODY,
         &SERVER_RESPONSE_BODY,
         &SERVER_ACTIVE,
         &EXCHANGES_ENDED,
         &DEPRECATED_USE,
+        &MESH_NOT_AFTER,
+        &MESH_GENERATION,
+        &MESH_TRUST_SEQUENCE,
+        &MESH_DENIED,
+        &AUTHORIZE,
+        &IDENTITY_REJECTED,
         &SERIES_OVERFLOW,
         &ACCEPTED,
         &REFUSED,

@@ -36,6 +36,10 @@ pub enum Stage {
     Path,
     /// Route match.
     Route,
+    /// Who it is.
+    Authn,
+    /// Who may.
+    Authz,
     /// Request body limits and pace.
     Body,
     /// Choosing an endpoint.
@@ -58,6 +62,8 @@ impl Stage {
             Self::Exchange => "exchange",
             Self::Path => "path",
             Self::Route => "route",
+            Self::Authn => "authn",
+            Self::Authz => "authz",
             Self::Body => "body",
             Self::Balance => "balance",
             Self::Connect => "connect",

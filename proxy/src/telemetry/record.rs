@@ -53,6 +53,10 @@ pub struct Record<'a> {
     pub bytes_out: u64,
     /// `TLSv1.2`, `TLSv1.3`; `None` on plain connections.
     pub tls_version: Option<&'static str>,
+    /// SPIFFE ID of the member of the mesh that sent it.
+    pub mesh_peer: Option<&'a str>,
+    /// Id of the rule of the workload that decided; empty: none fits. `None`: no rules were asked.
+    pub rule: Option<&'a str>,
     /// How it ended.
     pub outcome: Outcome,
 }

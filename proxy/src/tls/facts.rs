@@ -3,6 +3,8 @@
 use portcullis_ca::certificate::Svid;
 use portcullis_ca::names::Fingerprint;
 use std::sync::Arc;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 /// What TLS told us.
 #[derive(Debug, Clone)]
@@ -39,6 +41,24 @@ pub struct ClientCertificate {
     pub fingerprint: Fingerprint,
 }
 
+impl ClientCertificate {
+    /// What a certificate (DER) says that was verified.
+    pub fn of(der: &[u8]) -> Self {
+        Self { common_name: common_name(der), fingerprint: Fingerprint::of(der) }
+    }
+}
+
+/// The common name of the subject. Of several none is believed: who reads the first and who the last would see two
+/// users. Nor is one that is empty or holds control characters.
+fn common_name(der: &[u8]) -> Option<Box<str>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let mut names = certificate.subject().iter_common_name();
+    let (only, None) = (names.next()?, names.next()) else { return None };
+    let name = only.as_str().ok()?;
+    let sound = !name.is_empty() && !name.contains(char::is_control);
+    sound.then(|| name.into())
+}
+
 impl TlsFacts {
     /// Whether a request for `host` belongs on this connection.
     ///
@@ -70,6 +90,34 @@ mod tests {
             peer: None,
             certificate: None,
         }
+    }
+
+    fn named(names: &[&str]) -> Option<Box<str>> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        // rcgen keeps one value of each kind: the second common name is written as a surname, then renamed.
+        let kinds = [rcgen::DnType::CommonName, rcgen::DnType::CustomDnType(vec![2, 5, 4, 4])];
+        for (kind, name) in kinds.into_iter().zip(names) {
+            params.distinguished_name.push(kind, *name);
+        }
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, "CN=root");
+        let mut der = params.self_signed(&key).unwrap().der().to_vec();
+        while let Some(at) = der.windows(5).position(|bytes| bytes == [6, 3, 85, 4, 4]) {
+            der[at + 4] = 3;
+        }
+        ClientCertificate::of(&der).common_name
+    }
+
+    #[test]
+    fn a_client_is_named_by_its_one_common_name() {
+        assert_eq!(named(&["alice"]).as_deref(), Some("alice"));
+        assert_eq!(named(&["till-7.devices.shop.example"]).as_deref(), Some("till-7.devices.shop.example"));
+        for nobody in [&[][..], &[""], &["alice", "bob"], &["alice", "alice"], &["alice\0.shop"], &["a\r\nb"]]
+        {
+            assert_eq!(named(nobody), None, "{nobody:?}");
+        }
+        assert_eq!(ClientCertificate::of(b"no certificate").common_name, None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! TLS on both sides: the only place that touches rustls.
 //!
 //! Downstream: certificates chosen by SNI, TLS 1.2 and 1.3, optional client certificates. Upstream: the server's
-//! name is always verified against a named authority; there is no switch to turn that off. One crypto provider,
-//! aws-lc-rs. Must not know: routes, HTTP messages.
+//! name is always verified against a named authority; there is no switch to turn that off. Between members of the
+//! mesh: 1.3 only, SPIFFE certificates on both sides. One crypto provider, aws-lc-rs. Must not know: routes, HTTP
+//! messages.
 
 pub mod client;
 pub mod facts;
@@ -11,6 +12,7 @@ pub mod pem;
 pub mod server;
 pub mod sni;
 pub mod transport;
+mod verifier;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! TLS towards clients.
 
-use super::facts::TlsFacts;
+use super::facts::{ClientCertificate, TlsFacts};
 use super::pem::{TlsError, authorities, certificates, private_key};
 use super::sni::{Certificates, Named};
 use crate::config::listener::{Listener, Tls};
@@ -86,13 +86,16 @@ impl ServerTls {
         let sni = connection.server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase());
         let names = self.certificates.choose(sni.as_deref()).map(|named| Arc::clone(&named.names));
         let is_h2 = connection.alpn_protocol() == Some(b"h2");
+        // Who is asked for one and shows one has been verified by now.
+        let certificate = connection.peer_certificates().and_then(<[_]>::first);
+        let certificate = certificate.map(|leaf| Arc::new(ClientCertificate::of(leaf)));
         (
             TlsFacts {
                 version,
                 sni: sni.map(Arc::from),
                 names: names.unwrap_or_default(),
                 peer: None,
-                certificate: None,
+                certificate,
             },
             is_h2,
         )
@@ -121,8 +124,12 @@ fn load_pair(cert: &Path, key: &Path) -> Result<Named, TlsError> {
 }
 
 /// DNS names of a leaf, lower case; none when it cannot be read (rustls will refuse it itself).
-fn dns_names(leaf: &CertificateDer<'_>) -> Arc<[Box<str>]> {
+pub(super) fn dns_names(leaf: &CertificateDer<'_>) -> Arc<[Box<str>]> {
     webpki::EndEntityCert::try_from(leaf)
         .map(|leaf| leaf.valid_dns_names().map(|name| name.to_ascii_lowercase().into_boxed_str()).collect())
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use super::connect::Destination;
 use super::pool::{EndpointPool, EndpointStats};
 use crate::balance::{Candidate, RoundRobin, least_request};
 use crate::config::service::{Balance, Service};
+use crate::mesh::{Membership, Seat};
 use crate::telemetry::metrics::ServiceMetrics;
 use crate::tls::client::ClientTls;
 use smallvec::SmallVec;
@@ -40,6 +41,8 @@ pub struct Cluster {
     pub service: Service,
     /// How to speak TLS to it.
     pub tls: Option<ClientTls>,
+    /// Who we are in the mesh.
+    pub seat: Rc<Seat>,
     /// Its counters in this worker.
     pub metrics: Rc<ServiceMetrics>,
     endpoints: Vec<Rc<EndpointPool>>,
@@ -52,13 +55,16 @@ impl Cluster {
     /// Builds it; pools of `before` are taken over where they fit.
     pub fn new(
         service: Service,
-        tls: Option<ClientTls>,
+        (tls, seat): (Option<ClientTls>, Rc<Seat>),
         metrics: Rc<ServiceMetrics>,
         book: &StatsBook,
         before: Option<&Self>,
     ) -> Self {
         let same_wire = |old: &&Self| {
-            old.service.protocol == service.protocol && old.service.tls == service.tls && old.tls == tls
+            old.service.protocol == service.protocol
+                && old.service.tls == service.tls
+                && old.tls == tls
+                && old.service.mesh == service.mesh
         };
         let before = before.filter(same_wire);
         let kept = |address| before?.endpoints.iter().find(|pool| pool.address == address).cloned();
@@ -73,6 +79,7 @@ impl Cluster {
             complained: Cell::new(None),
             service,
             tls,
+            seat,
             metrics,
         }
     }
@@ -100,9 +107,27 @@ impl Cluster {
     }
 
     /// What is needed to connect to any of its endpoints.
-    pub const fn destination(&self) -> Destination<'_> {
+    pub fn destination(&self) -> Destination<'_> {
         let complained = &self.complained;
-        Destination { service: &self.service, tls: self.tls.as_ref(), metrics: &self.metrics, complained }
+        Destination {
+            service: &self.service,
+            tls: self.tls.as_ref(),
+            seat: &self.seat,
+            metrics: &self.metrics,
+            complained,
+        }
+    }
+
+    /// Whether what is sent to it is encrypted.
+    pub const fn is_secured(&self) -> bool {
+        self.tls.is_some() || self.service.mesh.is_some()
+    }
+
+    /// Ends the connections to peers that are not believed any more.
+    pub fn end_denied(&self, membership: &Membership) {
+        for pool in &self.endpoints {
+            pool.end_denied(membership);
+        }
     }
 
     /// Closes connections unused for too long.

@@ -2,13 +2,16 @@
 
 use super::body::RequestBody;
 use super::guarded::{Guarded, Wire};
+use crate::capture;
 use crate::clock;
 use crate::config::service::{Protocol, Service};
 use crate::listener::gate::{Limits, ResponseGate};
+use crate::mesh::{self, Own, Seat};
 use crate::pipeline::reject::ConnectFault;
 use crate::runtime::LocalExecutor;
 use crate::telemetry::metrics::{OpenConnection, ServiceMetrics};
 use crate::tls::client::{ClientTls, Transport};
+use crate::tls::facts::Peer;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::Cell;
@@ -16,8 +19,10 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::AbortHandle;
 
 /// Nothing of one connection grows beyond this.
 const BUFFER: usize = 64 * 1024;
@@ -39,7 +44,22 @@ pub enum Sender {
         max_streams: Rc<Cell<usize>>,
         /// How the gauges see it.
         open: OpenConnection,
+        /// Who is at both ends, in the mesh.
+        bound: Option<Rc<Bound>>,
+        /// Ends its task, and with it the connection.
+        task: AbortHandle,
     },
+}
+
+/// Who is at both ends of a connection of the mesh.
+#[derive(Debug)]
+pub struct Bound {
+    /// Our certificate when it was made.
+    pub own: Arc<Own>,
+    /// The peer.
+    pub peer: Arc<Peer>,
+    /// It takes no further request from then on: certificates and connections age together.
+    pub retires: Instant,
 }
 
 /// What is needed to connect to any endpoint of a service.
@@ -49,6 +69,8 @@ pub struct Destination<'a> {
     pub service: &'a Service,
     /// How to speak TLS to it.
     pub tls: Option<&'a ClientTls>,
+    /// Who we are in the mesh.
+    pub seat: &'a Seat,
     /// Its counters.
     pub metrics: &'a Rc<ServiceMetrics>,
     /// When a failed connection was last complained about.
@@ -74,10 +96,13 @@ impl Destination<'_> {
 pub async fn connect(address: SocketAddr, to: Destination<'_>) -> Result<Sender, ConnectFault> {
     to.metrics.connecting();
     let made = async {
-        let transport = open(address, to.tls).await?;
+        let (transport, bound) = open(address, to).await?;
+        if let Some(bound) = bound {
+            return http2_handshake(transport, to.metrics.connected(), Some(Rc::new(bound))).await;
+        }
         match to.service.protocol {
             Protocol::H1 | Protocol::Tcp => http1_handshake(transport, to.metrics.connected()).await,
-            Protocol::H2 => http2_handshake(transport, to.metrics.connected()).await,
+            Protocol::H2 => http2_handshake(transport, to.metrics.connected(), None).await,
         }
     };
     let made = tokio::time::timeout(to.service.timeout.connect, made).await;
@@ -88,13 +113,36 @@ pub async fn connect(address: SocketAddr, to: Destination<'_>) -> Result<Sender,
     })
 }
 
-async fn open(address: SocketAddr, tls: Option<&ClientTls>) -> Result<Transport, Failed> {
-    let stream = TcpStream::connect(address).await.map_err(|error| (ConnectFault::Refused, error.into()))?;
+/// Opens TCP and whatever security the service has on it.
+async fn open(address: SocketAddr, to: Destination<'_>) -> Result<(Transport, Option<Bound>), Failed> {
+    let stream = tcp(address).await.map_err(|error| (ConnectFault::Refused, error.into()))?;
+    let refused = |error: std::io::Error| (ConnectFault::Tls, error.into());
+    if let Some(expected) = &to.service.mesh {
+        let membership = to.seat.get().ok_or_else(|| (ConnectFault::Tls, NotJoined.into()))?;
+        let made = membership.tls.connect(expected, address.ip(), stream).await;
+        let (stream, peer) = made.map_err(|fault| (ConnectFault::Tls, fault.into()))?;
+        let retires = membership.retire_at(&peer.svid, mesh::now(), clock::now());
+        let bound = Bound { own: Arc::clone(&membership.own), peer, retires };
+        return Ok((Transport::Tls(Box::new(stream)), Some(bound)));
+    }
+    let Some(tls) = to.tls else { return Ok((Transport::Plain(stream), None)) };
+    let secured = tls.connector.connect(tls.name.clone(), stream).await.map_err(refused)?;
+    Ok((Transport::Tls(Box::new(secured)), None))
+}
+
+/// We have no certificate of the mesh yet.
+#[derive(Debug, thiserror::Error)]
+#[error("this process has not joined the mesh yet")]
+struct NotJoined;
+
+/// Connects, without the kernel taking the connection back to us (see [`crate::capture`]).
+pub async fn tcp(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    capture::exempt(&socket);
+    let stream = socket.connect(address).await?;
     // Without this, small requests wait for the acknowledgement of the one before.
     let _best_effort = stream.set_nodelay(true).is_ok();
-    let Some(tls) = tls else { return Ok(Transport::Plain(stream)) };
-    let secured = tls.connector.connect(tls.name.clone(), stream).await;
-    Ok(Transport::Tls(Box::new(secured.map_err(|error| (ConnectFault::Tls, error.into()))?)))
+    Ok(stream)
 }
 
 async fn http1_handshake(transport: Transport, open: OpenConnection) -> Result<Sender, Failed> {
@@ -113,7 +161,11 @@ async fn http1_handshake(transport: Transport, open: OpenConnection) -> Result<S
     Ok(Sender::H1(sender, wire))
 }
 
-async fn http2_handshake(transport: Transport, open: OpenConnection) -> Result<Sender, Failed> {
+async fn http2_handshake(
+    transport: Transport,
+    open: OpenConnection,
+    bound: Option<Rc<Bound>>,
+) -> Result<Sender, Failed> {
     let (sender, connection) = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -127,7 +179,7 @@ async fn http2_handshake(transport: Transport, open: OpenConnection) -> Result<S
         .map_err(|error| (ConnectFault::Protocol, error.into()))?;
     let max_streams = Rc::new(Cell::new(connection.current_max_send_streams()));
     let told = Rc::clone(&max_streams);
-    tokio::task::spawn_local(async move {
+    let task = tokio::task::spawn_local(async move {
         let mut connection = pin!(connection);
         poll_fn(|cx| {
             let ended = connection.as_mut().poll(cx);
@@ -136,5 +188,5 @@ async fn http2_handshake(transport: Transport, open: OpenConnection) -> Result<S
         })
         .await;
     });
-    Ok(Sender::H2 { sender, max_streams, open })
+    Ok(Sender::H2 { sender, max_streams, open, bound, task: task.abort_handle() })
 }

@@ -9,3 +9,4 @@ pub mod connect;
 pub mod guarded;
 pub mod pool;
 pub mod send;
+pub mod tunnel;

@@ -5,13 +5,15 @@
 //! bodies have ended; dropping a [`Lease`] earlier closes it (HTTP/1) or resets its stream (HTTP/2).
 
 use super::body::{Flow, RequestBody};
-use super::connect::{Destination, Sender, connect};
+use super::connect::{Bound, Destination, Sender, connect};
 use super::guarded::Wire;
 use crate::clock;
 use crate::config::service::Protocol;
+use crate::mesh::{self, Membership};
 use crate::pipeline::reject::ConnectFault;
 use crate::telemetry::metrics::OpenConnection;
 use hyper::client::conn::{http1, http2};
+use portcullis_ca::verify::Side;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 
 /// Streams we open on one HTTP/2 connection, whatever the server allows.
 const MAX_STREAMS: usize = 100;
@@ -68,6 +71,8 @@ struct Shared {
     max_streams: Rc<Cell<usize>>,
     unused_since: Rc<Cell<Instant>>,
     open: Rc<OpenConnection>,
+    bound: Option<Rc<Bound>>,
+    task: AbortHandle,
 }
 
 /// A connection, or a stream of one, for one exchange.
@@ -82,7 +87,14 @@ pub struct Lease {
 #[derive(Debug)]
 enum Channel {
     H1 { sender: http1::SendRequest<RequestBody>, wire: Rc<Wire> },
-    H2 { sender: http2::SendRequest<RequestBody>, _stream: StreamCount },
+    H2 { sender: http2::SendRequest<RequestBody>, stream: StreamCount },
+}
+
+impl Shared {
+    /// Whether it may take another request.
+    fn is_good(&self, now: Instant) -> bool {
+        !self.sender.is_closed() && self.bound.as_ref().is_none_or(|bound| now < bound.retires)
+    }
 }
 
 /// Counts one stream of a shared connection.
@@ -134,12 +146,12 @@ impl EndpointPool {
                 None => Box::pin(self.open(to)).await,
             },
             Protocol::H2 => {
-                if let Some(lease) = self.share() {
+                if let Some(lease) = self.share(now) {
                     return Ok(lease);
                 }
                 Box::pin(async {
                     let _turn = self.connecting.lock().await;
-                    if let Some(lease) = self.share() {
+                    if let Some(lease) = self.share(now) {
                         return Ok(lease);
                     }
                     // Whoever waited for an attempt that failed has had it: nobody queues behind a dead endpoint.
@@ -183,9 +195,9 @@ impl EndpointPool {
     }
 
     /// A stream on an HTTP/2 connection that has room.
-    fn share(self: &Rc<Self>) -> Option<Lease> {
+    fn share(self: &Rc<Self>, now: Instant) -> Option<Lease> {
         let mut shared = self.shared.borrow_mut();
-        shared.retain(|connection| !connection.sender.is_closed());
+        shared.retain(|connection| connection.is_good(now));
         let room =
             |connection: &&Shared| connection.streams.get() < connection.max_streams.get().min(MAX_STREAMS);
         let found = shared.iter().find(room)?.clone();
@@ -193,7 +205,7 @@ impl EndpointPool {
     }
 
     fn lease_stream(self: &Rc<Self>, shared: Shared, reused: bool) -> Lease {
-        let channel = Channel::H2 { sender: shared.sender.clone(), _stream: StreamCount::new(shared) };
+        let channel = Channel::H2 { sender: shared.sender.clone(), stream: StreamCount::new(shared) };
         Lease { channel: Some(channel), pool: Rc::clone(self), reused }
     }
 
@@ -202,10 +214,10 @@ impl EndpointPool {
             Sender::H1(sender, wire) => {
                 Lease { channel: Some(Channel::H1 { sender, wire }), pool: Rc::clone(self), reused: false }
             }
-            Sender::H2 { sender, max_streams, open } => {
+            Sender::H2 { sender, max_streams, open, bound, task } => {
                 let unused_since = Rc::new(Cell::new(clock::now()));
                 let (streams, open) = (Rc::default(), Rc::new(open));
-                let shared = Shared { sender, streams, max_streams, unused_since, open };
+                let shared = Shared { sender, streams, max_streams, unused_since, open, bound, task };
                 self.shared.borrow_mut().push(shared.clone());
                 self.lease_stream(shared, false)
             }
@@ -228,7 +240,20 @@ impl EndpointPool {
         self.stats.idle.fetch_sub(gone, Ordering::Relaxed);
         self.shared.borrow_mut().retain(|shared| {
             let unused = shared.streams.get() == 0 && now > shared.unused_since.get() + H2_IDLE;
-            !unused && !shared.sender.is_closed()
+            !unused && shared.is_good(now)
+        });
+    }
+
+    /// Ends the connections to peers that are not believed any more.
+    pub fn end_denied(&self, membership: &Membership) {
+        self.shared.borrow_mut().retain(|shared| {
+            let judged = |bound: &Bound| membership.judge(&bound.peer, Side::Server, mesh::now());
+            let denied = shared.bound.as_deref().and_then(|bound| judged(bound).err());
+            if let Some(error) = &denied {
+                tracing::warn!(event = "connection_cut", address = %self.address, %error, "the peer is not believed any more");
+                shared.task.abort();
+            }
+            denied.is_none()
         });
     }
 }
@@ -241,23 +266,40 @@ impl Drop for EndpointPool {
 }
 
 impl Lease {
+    /// Who is at both ends, on a connection of the mesh.
+    pub fn bound(&self) -> Option<&Bound> {
+        match &self.channel {
+            Some(Channel::H2 { stream, .. }) => stream.0.bound.as_deref(),
+            Some(Channel::H1 { .. }) | None => None,
+        }
+    }
+
     /// Sends one request. `Err(Unsent)` gives it back untouched.
-    pub async fn send(
+    ///
+    /// It is handed over before the future is made, which then holds no request.
+    pub fn send(
         &mut self,
         request: http::Request<RequestBody>,
-    ) -> Result<http::Response<hyper::body::Incoming>, SendError> {
+    ) -> impl Future<Output = Result<http::Response<hyper::body::Incoming>, SendError>> + use<> {
         let sent = match &mut self.channel {
-            None => return Err(SendError::Unsent(Box::new(request))),
+            None => Sent::Lost(Box::new(request)),
             Some(Channel::H1 { sender, wire }) => {
                 wire.expect(request.method() == http::Method::HEAD);
-                sender.try_send_request(request).await
+                Sent::H1(sender.try_send_request(request))
             }
-            Some(Channel::H2 { sender, .. }) => sender.try_send_request(request).await,
+            Some(Channel::H2 { sender, .. }) => Sent::H2(sender.try_send_request(request)),
         };
-        sent.map_err(|mut error| match error.take_message() {
-            Some(request) => SendError::Unsent(Box::new(request)),
-            None => SendError::Failed(error.into_error()),
-        })
+        async move {
+            let answered = match sent {
+                Sent::Lost(request) => return Err(SendError::Unsent(request)),
+                Sent::H1(answered) => answered.await,
+                Sent::H2(answered) => answered.await,
+            };
+            answered.map_err(|mut error| match error.take_message() {
+                Some(request) => SendError::Unsent(Box::new(request)),
+                None => SendError::Failed(error.into_error()),
+            })
+        }
     }
 
     /// Why the answer's framing was refused, if it was.
@@ -294,6 +336,14 @@ impl Drop for Lease {
             wire.close();
         }
     }
+}
+
+/// A request on its way.
+enum Sent<A, B> {
+    /// The connection had been given back.
+    Lost(Box<http::Request<RequestBody>>),
+    H1(A),
+    H2(B),
 }
 
 /// Why a request was not answered.

@@ -5,6 +5,7 @@
 
 use super::body::{Flow, RequestBody};
 use super::cluster::Cluster;
+use super::connect::Bound;
 use super::pool::{EndpointPool, EndpointStats, Lease, SendError};
 use crate::clock;
 use crate::pipeline::reject::Rejection;
@@ -12,6 +13,7 @@ use crate::telemetry::metrics::AttemptEnd;
 use http::{HeaderMap, HeaderName, Request, Response};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -86,12 +88,23 @@ impl Drop for Active {
     }
 }
 
-/// Sends `request` to `cluster`. The caller watches the deadline and drops this when it has passed.
+/// What is sent. Lent, because whatever a future owns is copied with it.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The request; taken.
+    pub request: &'a mut Option<Request<RequestBody>>,
+    /// Its body on its way.
+    pub flow: Option<&'a Rc<Flow>>,
+    /// How far it has come.
+    pub progress: &'a RefCell<Progress>,
+}
+
+/// Sends a request to `cluster`; `vouch` hands the user on over a connection of the mesh. The caller watches the
+/// deadline and drops this when it has passed.
 pub async fn send(
     cluster: &Cluster,
-    mut request: Request<RequestBody>,
-    flow: Option<Rc<Flow>>,
-    progress: &std::cell::RefCell<Progress>,
+    Call { request, flow, progress }: Call<'_>,
+    vouch: &impl Fn(&mut HeaderMap, &Bound),
 ) -> Result<(Response<Incoming>, Held), Rejection> {
     let mut refused: SmallVec<[SocketAddr; 3]> = SmallVec::new();
     let mut attempt = 0;
@@ -116,25 +129,34 @@ pub async fn send(
         if lease.reused {
             cluster.metrics.reused();
         }
-        let sent = lease.send(request).await;
+        if let (Some(bound), Some(request)) = (lease.bound(), request.as_mut()) {
+            // Only now it is known whose certificate is shown: stamps must be made with the same.
+            vouch(request.headers_mut(), bound);
+        }
+        let sent = lease.send(request.take().ok_or(Rejection::Internal)?).await;
         let ended = clock::now();
-        cluster.metrics.attempt_ended(ended.saturating_duration_since(began), end_of(&sent, flow.as_deref()));
+        cluster
+            .metrics
+            .attempt_ended(ended.saturating_duration_since(began), end_of(&sent, flow.map(Rc::as_ref)));
         began = ended;
         match sent {
             Ok(response) => {
                 let keep = keep_for(response.headers(), cluster.service.pool.idle);
                 let took = ended.saturating_duration_since(first);
                 let (max_idle, idle) = (cluster.service.pool.max_idle, cluster.service.timeout.idle);
-                return Ok((response, Held { lease, flow, keep, max_idle, idle, took, _active: active }));
+                return Ok((
+                    response,
+                    Held { lease, flow: flow.cloned(), keep, max_idle, idle, took, _active: active },
+                ));
             }
             // The kept connection was stale, not the endpoint: it may be taken again.
             Err(SendError::Unsent(unsent)) if attempt < ATTEMPTS => {
                 cluster.metrics.resent();
-                request = *unsent;
+                *request = Some(*unsent);
             }
             Err(_seen_or_hopeless) => {
                 // A request body that broke off is not the endpoint's failure.
-                if flow.as_ref().is_none_or(|flow| flow.fault.get().is_none()) {
+                if flow.is_none_or(|flow| flow.fault.get().is_none()) {
                     active.failed();
                 }
                 return Err(lease.fault().map_or(Rejection::UpstreamReset, Rejection::UpstreamFraming));

@@ -54,8 +54,8 @@ fn a_member_that_watches_learns_of_a_revocation_without_asking_and_everybody_is_
     let server = ca.serve();
     let payment = ca.join("svc/payment", &server);
     ca.join("svc/order", &server);
-    let agent =
-        Agent::new(Options { dir: payment, token_file: None, ttl: None, keep_key: false }).expect("an agent");
+    let agent = Agent::new(Options { dir: payment, token_file: None, ttl: None, keep_key: false, url: None })
+        .expect("an agent");
     let mut identity = agent.identity();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
 

@@ -44,8 +44,8 @@ async fn member(ca: &Ca, server: &CaServer, number: usize) -> Member {
     let file = ca.path(&format!("token-{number}"));
     std::fs::write(&file, ca.token(&name, server)).expect("written");
     let dir = ca.path(&format!("state-{number}"));
-    let agent =
-        Agent::new(Options { dir, token_file: Some(file), ttl: None, keep_key: false }).expect("an agent");
+    let agent = Agent::new(Options { dir, token_file: Some(file), ttl: None, keep_key: false, url: None })
+        .expect("an agent");
     let mut identity = agent.identity();
     tokio::task::spawn_local(agent.run(std::future::pending()));
     tokio::time::timeout(wait::PATIENCE, identity.wait_for(Option::is_some))

@@ -38,6 +38,7 @@ pub(super) fn run(args: &RenewArgs, context: &Context) -> Result<ExitCode, CliEr
         token_file: args.token_file.clone(),
         ttl: args.ttl,
         keep_key: args.keep_key,
+        url: None,
     })?;
     local(async {
         let stop = stop().map_err(CliError::Runtime)?;

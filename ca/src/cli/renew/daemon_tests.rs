@@ -78,7 +78,13 @@ fn the_daemon_ends_when_it_is_told_to_and_what_is_there_already_is_no_change() {
         let folder = tempfile::tempdir().unwrap();
         let identity = Ca::new().identity(600, (-60, 3_600));
         StateDir::open(folder.path()).unwrap().store(&identity).unwrap();
-        let options = Options { dir: folder.path().to_owned(), token_file: None, ttl: None, keep_key: false };
+        let options = Options {
+            dir: folder.path().to_owned(),
+            token_file: None,
+            ttl: None,
+            keep_key: false,
+            url: None,
+        };
         let agent = Agent::new(options).unwrap();
         let marker = folder.path().join("marker");
         let command = format!("touch {}", marker.display());

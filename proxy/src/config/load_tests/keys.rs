@@ -17,8 +17,8 @@ fn unknown_keys_are_all_reported_with_what_was_meant() {
 
 #[test]
 fn keys_of_later_versions_are_not_called_unknown() {
-    let top = "remove it; the file takes: version, workers, listeners, trust, strict, admin, drain, services, defaults, routes, observe, tests";
-    for key in ["auth", "limits", "stores", "mesh", "workload", "inbound", "outbound", "authorize"] {
+    let top = "remove it; the file takes: version, workers, listeners, trust, strict, admin, drain, mesh, workload, inbound, outbound, ready, authorize, auth, services, defaults, routes, observe, tests";
+    for key in ["limits", "stores"] {
         let message = format!(
             "3:1 [{key}] not-supported: `{key}:` is not supported by this version of portcullis | {top}"
         );
@@ -32,6 +32,9 @@ fn keys_of_later_versions_are_not_called_unknown() {
         ("defaults: { X: 1 }", "limits"),
         ("observe: { traces: { X: 1 } }", "otlp"),
         ("routes: [{ X: 1 }]", "allow"),
+        ("auth: { a: { X: 1 } }", "jwt"),
+        ("auth: { a: { X: 1 } }", "api_key"),
+        ("auth: { a: { X: 1 } }", "introspect"),
     ] {
         let said = said(&format!("{HEAD}{}\n", section.replace('X', key)));
         let wanted = format!("not-supported: `{key}:` is not supported by this version of portcullis");
@@ -51,7 +54,7 @@ fn a_value_of_the_wrong_shape_is_reported_and_the_rest_is_read() {
             "7:1 [admin] missing-key: `admin` has no value | give it one, or remove the key",
             "8:10 [[] wrong-type: `workers` must be a whole number, not a list",
             "9:17 [[] wrong-type: `delay` must be a single value, not a list",
-            "10:1 [bogus] unknown-key: unknown key `bogus` in the file | keys here are: version, workers, listeners, trust, strict, admin, drain, services, defaults, routes, observe, tests",
+            "10:1 [bogus] unknown-key: unknown key `bogus` in the file | keys here are: version, workers, listeners, trust, strict, admin, drain, mesh, workload, inbound, outbound, ready, authorize, auth, services, defaults, routes, observe, tests",
         ],
     );
 }

@@ -2,11 +2,16 @@
 
 use super::*;
 
+mod auth;
+mod authorize;
 mod keys;
 mod listeners;
+mod meaning;
+mod mesh;
 mod proofs;
 mod routes;
 mod services;
+mod sidecar;
 mod syntax;
 mod whole;
 
@@ -43,6 +48,79 @@ fn say(one: &Diagnostic) -> String {
 #[track_caller]
 fn expect(text: &str, problems: &[&str]) {
     assert_eq!(said(text), problems, "\n{text}");
+}
+
+/// The file of a sidecar, one section a line; see [`sidecar`].
+const SIDECAR: [&str; 5] = [
+    "version: 1",
+    "workload: { service: order, app: 127.0.0.1:8080 }",
+    "mesh: { trust_domain: shop.example, ca: { join_token: file:token }, state: state }",
+    "inbound: { bind: 0.0.0.0:15108 }",
+    "authorize: [{ id: edge, from: [spiffe://shop.example/edge] }]",
+];
+
+/// [`SIDECAR`] with sections replaced in their place, added from line 6 on, or with `-name` taken out.
+fn sidecar(sections: &[&str]) -> String {
+    let key = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+    let mut lines: Vec<String> = SIDECAR.iter().map(ToString::to_string).collect();
+    for section in sections {
+        let name = section.strip_prefix('-').map_or_else(|| key(section), str::to_owned);
+        let at = lines.iter().position(|line| key(line) == name);
+        let line = if section.starts_with('-') { String::new() } else { (*section).to_owned() };
+        match at {
+            Some(at) => lines[at] = line,
+            None => lines.push(line),
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// What loading `text` gives in a folder with a join token `token`, a chain `c.pem`, its key `k.pem` and a bundle
+/// `b.pem`; the folder itself reads `DIR`.
+fn load_among_files(text: &str) -> (Result<Loaded, Problems>, String) {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::TempDir::new().unwrap();
+    let pem = |label: &str| format!("-----BEGIN {label}-----\nAA==\n-----END {label}-----\n");
+    for (name, content) in [
+        ("token", "pct1.x".to_owned()),
+        ("c.pem", pem("CERTIFICATE")),
+        ("b.pem", pem("CERTIFICATE")),
+        ("k.pem", pem("PRIVATE KEY")),
+    ] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    (parse_in(text, &dir.path().join("file.yaml"), &AROUND), dir.path().display().to_string())
+}
+
+/// As [`said`], among the files of [`load_among_files`].
+fn said_among_files(text: &str) -> Vec<String> {
+    let (loaded, dir) = load_among_files(text);
+    let all = match loaded {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems.0,
+    };
+    all.iter().map(|one| say(one).replace(&dir, "DIR")).collect()
+}
+
+/// A sidecar with these sections must lead to these problems and no other.
+#[track_caller]
+fn expect_sidecar(sections: &[&str], problems: &[&str]) {
+    let text = sidecar(sections);
+    assert_eq!(said_among_files(&text), problems, "\n{text}");
+}
+
+/// An edge with these sections must lead to these problems and no other.
+#[track_caller]
+fn expect_edge(sections: &[&str], problems: &[&str]) {
+    let text = edge(sections);
+    assert_eq!(said_among_files(&text), problems, "\n{text}");
+}
+
+/// [`HEAD`] with sections from line 3 on.
+fn edge(sections: &[&str]) -> String {
+    HEAD.to_owned() + &sections.join("\n") + "\n"
 }
 
 /// One route of service `a`, from column 12 of line 4.

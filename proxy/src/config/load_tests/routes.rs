@@ -23,7 +23,7 @@ fn a_route_says_what_it_lacks() {
         "name: R x, match: GET /, to: a, auth: customer",
         &[
             "4:18 [R x] bad-value: `R x` cannot be the name of a route | use 1 to 64 of a-z, 0-9, `-`, `_` and `.`",
-            "4:50 [customer] not-supported: `auth: customer` is not supported by this version of portcullis | only `auth: public` exists so far",
+            "4:50 [customer] unknown-name: there is no entry `customer` under `auth:` | it can be: public",
         ],
     );
 }

@@ -84,7 +84,7 @@ fn a_service_says_what_it_takes() {
             "3:47 [adress] unknown-key: unknown key `adress` in an endpoint | did you mean `address`?",
             "3:66 [0] bad-value: 0 is out of range | from 1 to 1000",
             "3:81 [least-requests] bad-value: `balance` cannot be `least-requests` | did you mean `least-request`?",
-            "3:107 [http2] bad-value: `protocol` cannot be `http2` | it can be: h1, h2",
+            "3:107 [http2] bad-value: `protocol` cannot be `http2` | it can be: h1, h2, tcp",
         ],
     );
     expect_service(

@@ -159,12 +159,12 @@ error[bad-value]: `/ü` is not a path pattern: `ü` cannot stand in a path as it
   |                       ^^^^^^
   = help: patterns are `/a/b`, `/a/{name}/b`, `/a/*/b`, `/a/**` and `~REGEX`
 
-error[not-supported]: `auth: pubic` is not supported by this version of portcullis
+error[unknown-name]: there is no entry `pubic` under `auth:`
  --> /etc/portcullis/edge.yaml:5:37
   |
 5 |   - { name: r, match: GET /ü, auth: pubic, to: b }
   |                                     ^^^^^
-  = help: only `auth: public` exists so far
+  = help: did you mean `public`?
 
 error[unknown-name]: there is no service `b`
  --> /etc/portcullis/edge.yaml:5:48

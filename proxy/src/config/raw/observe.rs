@@ -71,8 +71,26 @@ pub(in crate::config) struct Test {
     pub(in crate::config) host: Option<Text>,
     /// Request headers.
     pub(in crate::config) headers: Named<HeaderText>,
+    /// SPIFFE ID of the peer that sends it; without one, the application does. Of a sidecar.
+    #[schemars(regex(pattern = "^spiffe://"))]
+    pub(in crate::config) from: Option<Text>,
+    /// The user it is made for.
+    pub(in crate::config) r#as: Option<Spanned<As>>,
     /// What must be so.
     pub(in crate::config) expect: Option<Spanned<Expect>>,
+}
+
+/// A user, taken as proved.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["user"]))]
+pub(in crate::config) struct As {
+    /// Its name.
+    pub(in crate::config) user: Option<Text>,
+    /// Its roles.
+    pub(in crate::config) roles: Vec<Text>,
+    /// Its scopes.
+    pub(in crate::config) scopes: Vec<Text>,
 }
 
 /// What a test demands.

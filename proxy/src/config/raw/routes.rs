@@ -48,8 +48,7 @@ pub(in crate::config) struct Route {
     pub(in crate::config) hosts: Vec<Text>,
     /// Further conditions; all must hold.
     pub(in crate::config) when: When,
-    /// Who may use it; `public` must be written out.
-    #[schemars(extend("enum" = ["public"]))]
+    /// Who may use it: `public`, or the name of an entry of `auth:`.
     pub(in crate::config) auth: Option<Text>,
     /// The service it goes to; this or `split`.
     pub(in crate::config) to: Option<Text>,

@@ -1,6 +1,5 @@
 //! `services:` as written.
 
-use super::Version;
 use crate::config::leaf::{Time, TimeOrNone};
 use crate::config::tree::{Spanned, Text};
 use schemars::JsonSchema;
@@ -15,10 +14,19 @@ pub(in crate::config) struct Service {
     pub(in crate::config) endpoints: Option<Spanned<Vec<Spanned<Endpoint>>>>,
     /// How an endpoint is chosen. Default: least-request.
     pub(in crate::config) balance: Option<Spanned<Balance>>,
-    /// What is spoken to it. Default: h1.
-    pub(in crate::config) protocol: Option<Spanned<Version>>,
+    /// What is spoken to it. Default: h1; h2 with `mesh`.
+    pub(in crate::config) protocol: Option<Spanned<Protocol>>,
     /// TLS towards it. Default: plain.
     pub(in crate::config) tls: Option<Spanned<UpstreamTls>>,
+    /// Mutual TLS towards it, over h2: its SPIFFE ID, that identity and no other.
+    #[schemars(regex(pattern = "^spiffe://"))]
+    pub(in crate::config) mesh: Option<Text>,
+    /// What it is told about users. Default: nothing; mesh services get a passport. Of an edge.
+    pub(in crate::config) identity: Option<Spanned<TellIdentity>>,
+    /// Hosts the application calls it by. Default: its name. Of a sidecar.
+    pub(in crate::config) hosts: Option<Spanned<Vec<Text>>>,
+    /// An address of its own on this machine for the application's calls of it. Of a sidecar.
+    pub(in crate::config) local: Option<Text>,
     /// How long it may take.
     pub(in crate::config) timeout: ServiceTimeout,
     /// Connections kept for reuse.
@@ -56,6 +64,26 @@ pub(in crate::config) enum Balance {
     LeastRequest,
     /// In turn.
     RoundRobin,
+}
+
+/// What is spoken to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Protocol {
+    /// HTTP/1.1.
+    H1,
+    /// HTTP/2.
+    H2,
+    /// Bytes, whatever they mean. Of a sidecar.
+    Tcp,
+}
+
+/// What a service is told about users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum TellIdentity {
+    /// Plain `X-Auth-*` headers.
+    Headers,
 }
 
 /// TLS towards a service; verification cannot be switched off.

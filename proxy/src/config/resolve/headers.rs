@@ -90,10 +90,15 @@ fn once(text: &Text, there: bool, context: &Context<'_>) -> bool {
     !there
 }
 
+/// Whether a name says where a message ends or how a connection lives.
+pub(super) fn is_framing(header: &HeaderName) -> bool {
+    FRAMING.contains(&header.as_str())
+}
+
 /// A header that an edit may name.
 fn editable(text: &Text, guard_protected: bool, context: &Context<'_>) -> Option<HeaderName> {
     let header = name(text, context)?;
-    let framing = FRAMING.contains(&header.as_str());
+    let framing = is_framing(&header);
     if framing || (guard_protected && is_protected(header.as_str())) {
         let message = format!("`{}` is protected: only portcullis itself sets or removes it", text.value);
         let help = if framing {

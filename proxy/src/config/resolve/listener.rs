@@ -1,6 +1,6 @@
 //! `listeners:`, `admin:` and `drain:`.
 
-use super::pem;
+use super::{auth, pem};
 use crate::config::context::Context;
 use crate::config::diagnostic::Code;
 use crate::config::listener::{Admin, AdminBind, Caps, Certificate, Listener, Role, Timeouts, Tls};
@@ -21,15 +21,21 @@ pub(super) fn listeners(raw: &raw::File, trust: &Trust, context: &Context<'_>, r
         let help = "add one, as in `- { bind: 127.0.0.1:8080 }`";
         context.error(Code::BadValue, list.span, "there is no listener", help);
     }
-    list.value.iter().filter_map(|one| listener(one, trust, context)).collect()
+    let relied_on = auth::is_used(raw);
+    list.value.iter().filter_map(|one| listener(one, trust, relied_on, context)).collect()
 }
 
-fn listener(raw: &Spanned<raw::Listener>, trust: &Trust, context: &Context<'_>) -> Option<Listener> {
+fn listener(
+    raw: &Spanned<raw::Listener>,
+    trust: &Trust,
+    relied_on: bool,
+    context: &Context<'_>,
+) -> Option<Listener> {
     let span = raw.span;
     let raw = &raw.value;
     let bind = context.required(raw.bind.as_ref(), "bind", "a listener", span);
     let address = bind.and_then(|bind| context.address(bind));
-    let tls = raw.tls.as_ref().and_then(|tls| self::tls(tls, context));
+    let tls = raw.tls.as_ref().and_then(|tls| self::tls(tls, relied_on, context));
     let redirect_https = raw.redirect.as_ref().map(|redirect| redirect_port(redirect, context));
     if let (Some(redirect), Some(_)) = (&raw.redirect, &raw.tls) {
         let message = "a listener with `tls` cannot redirect to https: it is https already";
@@ -73,7 +79,8 @@ fn listener(raw: &Spanned<raw::Listener>, trust: &Trust, context: &Context<'_>) 
     })
 }
 
-fn tls(raw: &Spanned<raw::Tls>, context: &Context<'_>) -> Option<Tls> {
+/// `relied_on`: some route depends on client certificates.
+fn tls(raw: &Spanned<raw::Tls>, relied_on: bool, context: &Context<'_>) -> Option<Tls> {
     let list = context.required(
         raw.value.certificates.as_ref(),
         "certificates",
@@ -86,10 +93,9 @@ fn tls(raw: &Spanned<raw::Tls>, context: &Context<'_>) -> Option<Tls> {
     }
     let certificates = list.value.iter().filter_map(|one| certificate(one, context)).collect();
     let client_ca = raw.value.client_ca.as_ref().and_then(|path| pem::certificates(path, context));
-    if let (Some(_), Some(path)) = (&client_ca, &raw.value.client_ca) {
-        let message = "clients are asked for a certificate, but nothing depends on it in this version";
-        let help =
-            "whoever shows none is served all the same: do not rely on `client_ca:` to keep anybody out";
+    if let (Some(_), Some(path), false) = (&client_ca, &raw.value.client_ca, relied_on) {
+        let message = "clients are asked for a certificate, but nothing depends on it: no route demands one";
+        let help = "whoever shows none is served all the same: name an entry of `auth:` with `certificate:` in routes";
         context.warn(Code::Insecure, path.span, message, help);
     }
     Some(Tls { certificates, client_ca })
@@ -135,7 +141,8 @@ fn versions(raw: Option<&Spanned<Vec<Spanned<raw::Version>>>>, context: &Context
     (takes(raw::Version::H1), takes(raw::Version::H2))
 }
 
-fn caps(raw: &raw::Caps, context: &Context<'_>) -> Caps {
+/// How many connections there may be.
+pub(super) fn caps(raw: &raw::Caps, context: &Context<'_>) -> Caps {
     /// Descriptors that are left for upstreams' first connections, files and the admin listener.
     const RESERVE: u64 = 200;
     /// Most connections unless the file says otherwise.
@@ -151,7 +158,8 @@ fn caps(raw: &raw::Caps, context: &Context<'_>) -> Caps {
     }
 }
 
-fn timeouts(raw: &raw::Timeouts, context: &Context<'_>) -> Timeouts {
+/// How long a client may take.
+pub(super) fn timeouts(raw: &raw::Timeouts, context: &Context<'_>) -> Timeouts {
     let time = |field: Option<&_>, seconds| context.time(field, Duration::from_secs(seconds));
     Timeouts {
         handshake: time(raw.handshake.as_ref(), 10),
@@ -212,14 +220,17 @@ pub(super) fn drain(raw: &raw::Drain, context: &Context<'_>) -> Drain {
     }
 }
 
-/// No two listeners share an address, the admin and metrics listeners included.
+/// No two listeners share an address, whatever they are for, and none is where the application listens.
 pub(super) fn one_bind_each(raw: &raw::File, config: &Config, context: &Context<'_>) {
     let mut taken: HashMap<SocketAddr, u32> = HashMap::new();
-    let listeners =
-        raw.listeners.iter().flat_map(|list| &list.value).filter_map(|one| one.value.bind.as_ref());
+    let edge = raw.listeners.iter().flat_map(|list| &list.value).filter_map(|one| one.value.bind.as_ref());
+    let inbound = raw.inbound.as_ref().and_then(|inbound| inbound.value.bind.as_ref());
+    let outbound = raw.outbound.as_ref().and_then(|outbound| outbound.value.bind.as_ref());
+    let locals = raw.services.0.iter().filter_map(|(_, service)| service.local.as_ref());
+    let ready = raw.ready.as_ref().and_then(|ready| ready.value.bind.as_ref());
     let admin = raw.admin.as_ref().and_then(|admin| admin.value.bind.as_ref());
     let metrics = raw.observe.metrics.as_ref().and_then(|metrics| metrics.value.bind.as_ref());
-    let mut binds: Vec<&Text> = listeners.collect();
+    let mut binds: Vec<&Text> = edge.chain(inbound).chain(outbound).chain(ready).chain(locals).collect();
     binds.extend(config.admin.as_ref().and(admin));
     binds.extend(config.observe.metrics.and(metrics));
     for bind in binds {
@@ -228,6 +239,10 @@ pub(super) fn one_bind_each(raw: &raw::File, config: &Config, context: &Context<
         else {
             continue;
         };
+        if config.sidecar.as_ref().is_some_and(|sidecar| covers(address, sidecar.workload.app)) {
+            let message = format!("`{address}` is where the application listens");
+            context.error(Code::Conflict, bind.span, message, "choose another port: both cannot have it");
+        }
         match taken.get(&address) {
             None => {
                 taken.insert(address, bind.span.line);
@@ -239,6 +254,11 @@ pub(super) fn one_bind_each(raw: &raw::File, config: &Config, context: &Context<
             }
         }
     }
+}
+
+/// Whether a listener at `bind` would take connections meant for `address`.
+fn covers(bind: SocketAddr, address: SocketAddr) -> bool {
+    bind.port() == address.port() && (bind.ip().is_unspecified() || bind.ip() == address.ip())
 }
 
 /// Whether an address is reached without crossing a network that others own.

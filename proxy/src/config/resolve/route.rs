@@ -1,6 +1,6 @@
 //! `routes:`: each route by itself; what routes do to each other is in [`crate::config::proofs`].
 
-use super::{headers, target};
+use super::{auth, headers, target};
 use crate::config::context::Context;
 use crate::config::diagnostic::Code;
 use crate::config::findings::nearest;
@@ -8,8 +8,7 @@ use crate::config::leaf::{Date, HeaderText};
 use crate::config::listener::Role;
 use crate::config::raw;
 use crate::config::route::{
-    Auth, Deprecation, HostPattern, Methods, PathPattern, PathRules, PathTemplate, Predicate, Route,
-    ValueMatch,
+    Deprecation, HostPattern, Methods, PathPattern, PathRules, PathTemplate, Predicate, Route, ValueMatch,
 };
 use crate::config::tree::{Spanned, Text};
 use crate::config::units::{self, DATE_HELP};
@@ -20,13 +19,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Largest request body unless the file says otherwise: 10 MiB.
-const MAX_BODY: u64 = 10 << 20;
+pub(super) const MAX_BODY: u64 = 10 << 20;
 
 /// The routes in the order of the file; those that cannot be read are left out.
 pub(super) fn routes(raw: &raw::File, context: &Context<'_>) -> Vec<Route> {
-    let defaults = headers::rules(&raw.defaults.headers, context);
-    unique_names(&raw.routes, context);
-    raw.routes.iter().filter_map(|one| route(one, &defaults, context)).collect()
+    let defaults = raw.defaults.as_ref().map(|defaults| headers::rules(&defaults.value.headers, context));
+    let defaults = defaults.unwrap_or_default();
+    unique_names(raw.routes(), context);
+    raw.routes().iter().filter_map(|one| route(one, raw, &defaults, context)).collect()
 }
 
 fn unique_names(routes: &[Spanned<raw::Route>], context: &Context<'_>) {
@@ -44,7 +44,12 @@ fn unique_names(routes: &[Spanned<raw::Route>], context: &Context<'_>) {
     }
 }
 
-fn route(raw: &Spanned<raw::Route>, defaults: &headers::Rules, context: &Context<'_>) -> Option<Route> {
+fn route(
+    raw: &Spanned<raw::Route>,
+    file: &raw::File,
+    defaults: &headers::Rules,
+    context: &Context<'_>,
+) -> Option<Route> {
     let span = raw.span;
     let raw = &raw.value;
     let of = raw.name.as_ref().map_or_else(|| "a route".to_owned(), |name| format!("route `{}`", name.value));
@@ -54,7 +59,7 @@ fn route(raw: &Spanned<raw::Route>, defaults: &headers::Rules, context: &Context
     }
     let matched =
         context.required(raw.r#match.as_ref(), "match", &of, span).and_then(|text| matched(text, context));
-    let auth = auth(raw, &of, span, context);
+    let auth = auth::of_route(raw, file, (&of, span), context);
     let target = target::target(raw, &of, span, context);
     let rewrite =
         raw.path.as_ref().zip(matched.as_ref()).and_then(|(text, (_, path))| rewrite(text, path, context));
@@ -170,21 +175,6 @@ pub(super) fn method(name: &str, text: &Text, context: &Context<'_>) -> Option<M
     Some(method)
 }
 
-/// `auth:` is demanded of every route, so that nothing is public by accident.
-fn auth(raw: &raw::Route, of: &str, span: crate::config::tree::Span, context: &Context<'_>) -> Option<Auth> {
-    let Some(auth) = &raw.auth else {
-        let message = format!("{of} does not say who may use it");
-        context.error(Code::MissingKey, span, message, "add `auth: public` if everybody may");
-        return None;
-    };
-    if auth.value != "public" {
-        let message = format!("`auth: {}` is not supported by this version of portcullis", auth.value);
-        context.error(Code::NotSupported, auth.span, message, "only `auth: public` exists so far");
-        return None;
-    }
-    Some(Auth::Public)
-}
-
 fn rewrite(text: &Text, pattern: &PathPattern, context: &Context<'_>) -> Option<PathTemplate> {
     match path::parse_template(&text.value, pattern) {
         Ok(template) => Some(template),
@@ -288,7 +278,8 @@ fn link(text: &Text, context: &Context<'_>) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("<{url}>; rel=\"deprecation\"")).ok()
 }
 
-fn paths(raw: &raw::Paths) -> PathRules {
+/// What paths may contain that is refused by default.
+pub(super) fn paths(raw: &raw::Paths) -> PathRules {
     let keeps = |field: &Option<Spanned<raw::KeepOrRefuse>>| {
         field.as_ref().is_some_and(|word| word.value == raw::KeepOrRefuse::Keep)
     };

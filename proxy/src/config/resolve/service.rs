@@ -1,10 +1,9 @@
 //! `services:`.
 
-use super::{listener::is_private, pem};
+use super::{listener::is_private, names, pem, sidecar};
 use crate::config::context::{Context, address_help};
 use crate::config::diagnostic::Code;
 use crate::config::findings::Finding;
-use crate::config::leaf::Named;
 use crate::config::raw;
 use crate::config::service::{Balance, Endpoint, Pool, Protocol, Service, ServiceTimeout, UpstreamTls};
 use crate::config::tree::{Spanned, Text};
@@ -13,8 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The services in the order of the file. Indexes hold only when nothing was wrong.
-pub(super) fn services(raw: &Named<raw::Service>, context: &Context<'_>) -> Vec<Service> {
-    raw.0.iter().map(|(name, service)| self::service(name, service, context)).collect()
+pub(super) fn services(raw: &raw::File, context: &Context<'_>) -> Vec<Service> {
+    let one = |(name, service): &(Text, raw::Service)| {
+        mode(name, service, raw, context);
+        membership(name, service, raw.mesh.is_some(), context);
+        self::service(name, service, context)
+    };
+    raw.services.0.iter().map(one).collect()
 }
 
 fn service(name: &Text, raw: &raw::Service, context: &Context<'_>) -> Service {
@@ -26,8 +30,13 @@ fn service(name: &Text, raw: &raw::Service, context: &Context<'_>) -> Service {
         context.error(Code::BadValue, list.span, message, "add one, as in `[\"127.0.0.1:8001\"]`");
     }
     let listed = list.map(|list| list.value.as_slice()).unwrap_or_default();
+    let protocol = match (&raw.mesh, &raw.protocol) {
+        (Some(_), None) => Protocol::H2,
+        (_, written) => protocol(written.as_ref()),
+    };
+    let plain_http = raw.tls.is_none() && raw.mesh.is_none() && protocol != Protocol::Tcp;
     let endpoints: Vec<Endpoint> =
-        listed.iter().filter_map(|one| endpoint(one, raw.tls.is_none(), context)).collect();
+        listed.iter().filter_map(|one| endpoint(one, plain_http, context)).collect();
     Service {
         name: Arc::from(name.value.as_str()),
         endpoints,
@@ -35,19 +44,96 @@ fn service(name: &Text, raw: &raw::Service, context: &Context<'_>) -> Service {
             Some(raw::Balance::RoundRobin) => Balance::RoundRobin,
             Some(raw::Balance::LeastRequest) | None => Balance::LeastRequest,
         },
-        protocol: match raw.protocol.as_ref().map(|protocol| protocol.value) {
-            Some(raw::Version::H2) => Protocol::H2,
-            Some(raw::Version::H1) | None => Protocol::H1,
-        },
+        protocol,
         tls: raw.tls.as_ref().and_then(|tls| upstream_tls(tls, context)),
-        mesh: None,
-        plain_identity: false,
-        local: None,
+        mesh: raw.mesh.as_ref().and_then(|id| names::spiffe_id(id, context)),
+        plain_identity: raw.identity.is_some(),
+        local: raw.local.as_ref().and_then(|text| sidecar::own_address(text, context)),
         timeout: timeout(&raw.timeout, context),
-        pool: Pool {
-            idle: context.time(raw.pool.idle.as_ref(), Duration::from_secs(4)),
-            max_idle: context.number(raw.pool.max_idle.as_ref(), (0, u32::MAX), 256) as usize,
-        },
+        pool: pool(&raw.pool, context),
+    }
+}
+
+/// What is spoken to a service.
+pub(super) fn protocol(raw: Option<&Spanned<raw::Protocol>>) -> Protocol {
+    match raw.map(|protocol| protocol.value) {
+        Some(raw::Protocol::Tcp) => Protocol::Tcp,
+        Some(raw::Protocol::H2) => Protocol::H2,
+        Some(raw::Protocol::H1) | None => Protocol::H1,
+    }
+}
+
+/// Connections kept for reuse.
+pub(super) fn pool(raw: &raw::Pool, context: &Context<'_>) -> Pool {
+    Pool {
+        idle: context.time(raw.idle.as_ref(), Duration::from_secs(4)),
+        max_idle: context.number(raw.max_idle.as_ref(), (0, u32::MAX), 256) as usize,
+    }
+}
+
+/// What a service can be depends on where the proxy stands.
+fn mode(name: &Text, service: &raw::Service, file: &raw::File, context: &Context<'_>) {
+    if file.is_sidecar() { of_sidecar(name, service, file, context) } else { of_edge(service, context) }
+}
+
+fn of_edge(service: &raw::Service, context: &Context<'_>) {
+    let local = service.local.as_ref().map(|local| ("local", local.span));
+    let hosts = service.hosts.as_ref().map(|hosts| ("hosts", hosts.span));
+    for (key, span) in [local, hosts].into_iter().flatten() {
+        let message = format!("`{key}` of a service belongs to a sidecar: here `routes:` lead to services");
+        context.error(Code::Conflict, span, message, "remove it");
+    }
+    if let Some(tcp) = service.protocol.as_ref().filter(|word| word.value == raw::Protocol::Tcp) {
+        let message = "`tcp` belongs to a sidecar: clients of an edge speak HTTP";
+        context.error(Code::Conflict, tcp.span, message, "write `h1` or `h2`");
+    }
+}
+
+fn of_sidecar(name: &Text, service: &raw::Service, file: &raw::File, context: &Context<'_>) {
+    if name.value == sidecar::APP {
+        let message = "`app` is the workload itself: no service of the file can be called so";
+        context.error(Code::BadValue, name.span, message, "use another name");
+    }
+    if let Some(identity) = &service.identity {
+        let message = "a sidecar tells nobody outside the mesh about users";
+        let help = "remove `identity`; `mesh:` services get a passport";
+        context.error(Code::Conflict, identity.span, message, help);
+    }
+    if protocol(service.protocol.as_ref()) != Protocol::Tcp {
+        return;
+    }
+    if let Some(hosts) = &service.hosts {
+        let message = "`hosts` are asked for over HTTP, but this service speaks tcp";
+        context.error(Code::Conflict, hosts.span, message, "use `local:`");
+    }
+    let outbound = file.outbound.as_ref().and_then(|outbound| outbound.value.capture.as_ref());
+    let captured = outbound.is_some_and(|word| word.value == raw::Capture::Redirect);
+    if service.local.is_none() && !captured {
+        let message = format!("nothing leads to service `{}`: tcp does not say whom it is for", name.value);
+        context.error(Code::MissingKey, name.span, message, "add `local: 127.0.0.1:PORT`");
+    }
+}
+
+/// What `mesh:` of a service goes together with.
+fn membership(name: &Text, service: &raw::Service, member: bool, context: &Context<'_>) {
+    let Some(id) = &service.mesh else { return };
+    let of = format!("service `{}`", name.value);
+    if !member {
+        let message = format!("{of} is in the mesh, but we are not: there is no `mesh:` section");
+        let help = "add `mesh:` with `trust_domain` and `ca`, or use `tls:` here";
+        context.error(Code::MissingKey, id.span, message, help);
+    }
+    if let Some(tls) = &service.tls {
+        let message = format!("{of} has both `mesh` and `tls`: the mesh brings its own TLS");
+        context.error(Code::Conflict, tls.span, message, "keep one of them");
+    }
+    if let Some(h1) = service.protocol.as_ref().filter(|word| word.value == raw::Protocol::H1) {
+        let message = "members of the mesh speak h2 to each other";
+        context.error(Code::Conflict, h1.span, message, "remove `protocol`, or write `h2` or `tcp`");
+    }
+    if let Some(identity) = &service.identity {
+        let message = format!("{of} is in the mesh, where a header is no evidence: it gets a passport");
+        context.error(Code::Conflict, identity.span, message, "remove `identity`");
     }
 }
 
@@ -151,7 +237,8 @@ fn certificate_name(name: &Text, context: &Context<'_>) -> bool {
     good
 }
 
-fn timeout(raw: &raw::ServiceTimeout, context: &Context<'_>) -> ServiceTimeout {
+/// How long it may take.
+pub(super) fn timeout(raw: &raw::ServiceTimeout, context: &Context<'_>) -> ServiceTimeout {
     const REQUEST: Duration = Duration::from_secs(15);
     ServiceTimeout {
         connect: context.time(raw.connect.as_ref(), Duration::from_secs(1)),

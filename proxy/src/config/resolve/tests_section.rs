@@ -1,24 +1,33 @@
 //! `tests:`: requests and what should become of them.
 
-use super::{headers, route};
+use super::{headers, names, route};
 use crate::config::context::Context;
 use crate::config::diagnostic::Code;
 use crate::config::findings::choose;
 use crate::config::leaf::{HeaderText, Named};
 use crate::config::raw;
 use crate::config::tree::{Spanned, Text};
-use crate::config::{ConfigTest, Expectation};
+use crate::config::{ConfigTest, Expectation, Route};
+use crate::identity::principal::Principal;
 use crate::telemetry::outcome::Stage;
 use http::Method;
+use portcullis_ca::spiffe::SpiffeId;
 
-/// The tests in the order of the file; those that cannot be read are left out.
-pub(super) fn tests(raw: &raw::File, context: &Context<'_>) -> Vec<ConfigTest> {
+/// The tests in the order of the file; those that cannot be read are left out. `made` are the routes of the
+/// configuration: those of a sidecar stand in no file.
+pub(super) fn tests(raw: &raw::File, made: &[Route], context: &Context<'_>) -> Vec<ConfigTest> {
+    let written = raw.routes().iter().filter_map(|one| Some(one.value.name.as_ref()?.value.as_str()));
     let routes: Vec<&str> =
-        raw.routes.iter().filter_map(|one| Some(one.value.name.as_ref()?.value.as_str())).collect();
-    raw.tests.iter().filter_map(|one| test(one, &routes, context)).collect()
+        if raw.is_sidecar() { made.iter().map(|one| &*one.name).collect() } else { written.collect() };
+    raw.tests.iter().filter_map(|one| test(one, raw, &routes, context)).collect()
 }
 
-fn test(raw: &Spanned<raw::Test>, routes: &[&str], context: &Context<'_>) -> Option<ConfigTest> {
+fn test(
+    raw: &Spanned<raw::Test>,
+    file: &raw::File,
+    routes: &[&str],
+    context: &Context<'_>,
+) -> Option<ConfigTest> {
     let span = raw.span;
     let raw = &raw.value;
     let of = raw.name.as_ref().map_or_else(|| "a test".to_owned(), |name| format!("test `{}`", name.value));
@@ -27,6 +36,8 @@ fn test(raw: &Spanned<raw::Test>, routes: &[&str], context: &Context<'_>) -> Opt
     let expect = context.required(raw.expect.as_ref(), "expect", &of, span);
     let expect = expect.map(|expect| expectation(expect, routes, context));
     let headers = pairs(&raw.headers, context);
+    let from = raw.from.as_ref().map(|text| from(text, file, context));
+    let principal = raw.r#as.as_ref().map(|user| principal(user, context));
     let (method, target) = send?;
     Some(ConfigTest {
         name: name?.value.clone(),
@@ -34,9 +45,33 @@ fn test(raw: &Spanned<raw::Test>, routes: &[&str], context: &Context<'_>) -> Opt
         target,
         host: raw.host.as_ref().map(|host| host.value.clone()),
         headers,
+        from: match from {
+            Some(from) => Some(from?),
+            None => None,
+        },
+        principal: match principal {
+            Some(principal) => Some(principal?),
+            None => None,
+        },
         expect: expect?,
         line: span.line as usize,
     })
+}
+
+/// The peer that sends it. An edge is not called by peers.
+fn from(text: &Text, file: &raw::File, context: &Context<'_>) -> Option<SpiffeId> {
+    if !file.is_sidecar() {
+        let message = "`from` belongs to a sidecar: an edge is called by clients outside";
+        context.error(Code::Conflict, text.span, message, "remove it");
+    }
+    names::spiffe_id(text, context)
+}
+
+fn principal(raw: &Spanned<raw::As>, context: &Context<'_>) -> Option<Principal> {
+    let roles = names::words(&raw.value.roles, "role", context);
+    let scopes = names::words(&raw.value.scopes, "scope", context);
+    let user = context.required(raw.value.user.as_ref(), "user", "`as:`", raw.span)?;
+    names::word(user, "user", context).then(|| Principal { user: user.value.as_str().into(), roles, scopes })
 }
 
 /// `METHOD /target`.
@@ -101,11 +136,13 @@ fn expectation(raw: &Spanned<raw::Expect>, routes: &[&str], context: &Context<'_
 }
 
 /// Every stage a request can end in.
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 12] = [
     Stage::Gate,
     Stage::Exchange,
     Stage::Path,
     Stage::Route,
+    Stage::Authn,
+    Stage::Authz,
     Stage::Body,
     Stage::Balance,
     Stage::Connect,

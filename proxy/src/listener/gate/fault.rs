@@ -87,6 +87,8 @@ faults! {
     FieldValue 400 "field_value" "A field value holds a control character."
     /// A name with `_`, which applications take for `-`.
     Underscore 400 "underscore" "A field name holds an underscore."
+    /// `Connection` names a field that only we set: the next hop would delete it.
+    ConnectionOption 400 "connection_option" "Connection names a field that no client may speak of."
     /// A name over the limit (RFC 6585 §5).
     FieldNameTooLong 431 "field_name_too_long" "A field name is too long."
     /// More fields than the limit (RFC 6585 §5).

@@ -67,7 +67,7 @@ pub fn text_of(pattern: &PathPattern) -> String {
 }
 
 /// Whether a path matches, one pattern at a time: for explaining. `regex` is the compiled one of the pattern.
-pub(super) fn matches(pattern: &PathPattern, regex: Option<&PathRegex>, path: &str) -> bool {
+pub fn matches(pattern: &PathPattern, regex: Option<&PathRegex>, path: &str) -> bool {
     match pattern {
         PathPattern::Exact(exact) => **exact == *path,
         PathPattern::Prefix(prefix) => {

@@ -86,6 +86,8 @@ fn write_own(out: &mut Vec<u8>, record: &Record<'_>) {
     word(out, b",\"portcullis.stage\":\"", record.outcome.stage.word());
     text(out, b",\"portcullis.request_id\":\"", record.request_id.as_bytes());
     word(out, b",\"portcullis.tls_version\":\"", record.tls_version.unwrap_or_default());
+    text(out, b",\"portcullis.peer\":\"", record.mesh_peer.unwrap_or_default().as_bytes());
+    text(out, b",\"portcullis.rule\":\"", record.rule.unwrap_or_default().as_bytes());
 }
 
 /// A text from outside; nothing when it is empty.

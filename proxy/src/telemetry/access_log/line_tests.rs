@@ -30,6 +30,8 @@ fn record() -> Record<'static> {
         bytes_in: 17,
         bytes_out: 18_000_000_000,
         tls_version: Some("TLSv1.3"),
+        mesh_peer: None,
+        rule: None,
         outcome: Outcome::ANSWERED,
     }
 }
@@ -77,6 +79,8 @@ fn what_is_not_known_is_absent() {
         upstream_time: None,
         user_agent: None,
         tls_version: None,
+        mesh_peer: None,
+        rule: None,
         outcome,
         ..record()
     };

@@ -36,6 +36,8 @@ fn record(path: &str) -> Record<'_> {
         bytes_in: 0,
         bytes_out: 0,
         tls_version: None,
+        mesh_peer: None,
+        rule: None,
         outcome: Outcome::ANSWERED,
     }
 }

@@ -19,16 +19,22 @@ pub enum Refusal {
     TlsError,
     /// PROXY header missing, malformed or from an address that is not trusted.
     ProxyHeader,
+    /// We have no certificate of the mesh yet.
+    NotJoined,
+    /// Where the connection was going is no service of ours, or it cannot be reached.
+    NoService,
 }
 
 impl Refusal {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Cap,
         Self::PerAddress,
         Self::HandshakeCap,
         Self::HandshakeTimeout,
         Self::TlsError,
         Self::ProxyHeader,
+        Self::NotJoined,
+        Self::NoService,
     ];
 
     /// The word used in the metric's label.
@@ -40,6 +46,8 @@ impl Refusal {
             Self::HandshakeTimeout => "handshake_timeout",
             Self::TlsError => "tls_error",
             Self::ProxyHeader => "proxy_header",
+            Self::NotJoined => "not_joined",
+            Self::NoService => "no_service",
         }
     }
 }
@@ -58,6 +66,8 @@ pub(super) struct Connections {
     handshake_timeout: Count,
     tls_error: Count,
     proxy_header: Count,
+    not_joined: Count,
+    no_service: Count,
 }
 
 impl Connections {
@@ -70,6 +80,8 @@ impl Connections {
             Refusal::HandshakeTimeout => &self.handshake_timeout,
             Refusal::TlsError => &self.tls_error,
             Refusal::ProxyHeader => &self.proxy_header,
+            Refusal::NotJoined => &self.not_joined,
+            Refusal::NoService => &self.no_service,
         }
     }
 }

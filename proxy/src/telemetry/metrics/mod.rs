@@ -14,6 +14,7 @@ mod text;
 mod exchange;
 mod connections;
 mod upstream;
+mod tally;
 mod worker;
 mod process;
 
@@ -23,6 +24,7 @@ pub use upstream::{AttemptEnd, OpenConnection, ServiceMetrics};
 pub use worker::{ActiveGuard, OpenGuard, WorkerMetrics};
 
 use super::names::{self, Family, label};
+use crate::mesh::MeshFacts;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,6 +121,21 @@ impl Hub {
         self.set_gauge(&names::CERTIFICATE_EXPIRY, series);
     }
 
+    /// Exchanges and relays going on.
+    pub fn active(&self) -> u64 {
+        lock(&self.state).workers.iter().map(|worker| worker.connections.active.get()).sum()
+    }
+
+    /// Says who we are in the mesh and whom we believe.
+    pub fn membership(&self, facts: &MeshFacts) {
+        let id = facts.id.to_string();
+        let number = |family, value: u64| self.set_gauge(family, [([(label::ID, &*id)], value as f64)]);
+        number(&names::MESH_NOT_AFTER, u64::try_from(facts.not_after.0).unwrap_or(0));
+        number(&names::MESH_GENERATION, facts.generation);
+        number(&names::MESH_TRUST_SEQUENCE, facts.sequence);
+        number(&names::MESH_DENIED, facts.denied as u64);
+    }
+
     /// Replaces all series of a gauge; each is its labels and its value.
     pub fn set_gauge<'a, const N: usize>(
         &self,
@@ -172,10 +189,34 @@ fn render_workers(workers: &[Arc<Registry>], encoder: &mut Encoder) {
     }
     exchanges.encode(encoder);
     encoder.numbers(&names::DEPRECATED_USE, deprecated);
+    encoder.numbers(
+        &names::AUTHORIZE,
+        pairs(workers, |worker| &worker.authorized, [label::VERDICT, label::RULE]),
+    );
+    encoder.numbers(
+        &names::IDENTITY_REJECTED,
+        pairs(workers, |worker| &worker.identity_rejected, [label::REASON, label::PEER]),
+    );
     encoder.number(&names::SERIES_OVERFLOW, workers.iter().map(|worker| worker.overflow.get()).sum::<u64>());
     let connections: Vec<_> = workers.iter().map(|worker| &worker.connections).collect();
     connections::encode(&connections, encoder);
     services.encode(encoder);
+}
+
+/// The sums of a counter with two labels.
+fn pairs(
+    workers: &[Arc<Registry>],
+    of: impl Fn(&Registry) -> &Shared<tally::Pair>,
+    [first, second]: [&'static str; 2],
+) -> BTreeMap<Labels, u64> {
+    let mut sums = BTreeMap::new();
+    for worker in workers {
+        for pair in lock(of(worker)).iter() {
+            let labels = Labels::default().with(first, &pair.0[0]).with(second, &pair.0[1]);
+            *sums.entry(labels).or_default() += pair.1.get();
+        }
+    }
+    sums
 }
 
 fn render_reloads(state: &State, encoder: &mut Encoder) {

@@ -31,6 +31,8 @@ fn record() -> Record<'static> {
         bytes_in: 0,
         bytes_out: 100,
         tls_version: None,
+        mesh_peer: None,
+        rule: None,
         outcome: Outcome::ANSWERED,
     }
 }

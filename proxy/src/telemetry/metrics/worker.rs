@@ -5,6 +5,7 @@ use super::super::record::Record;
 use super::cell::Count;
 use super::connections::{Connections, Refusal};
 use super::exchange::{Exchanges, SERIES_CAP, Series};
+use super::tally::{Pair, Tally};
 use super::upstream::{ServiceCells, ServiceMetrics};
 use super::{Shared, lock};
 use foldhash::fast::FixedState;
@@ -29,6 +30,8 @@ pub(super) struct Registry {
     pub(super) exchanges: Arc<Shared<Series>>,
     pub(super) services: Shared<ServiceCells>,
     pub(super) deprecated: Shared<NamedCount>,
+    pub(super) authorized: Arc<Shared<Pair>>,
+    pub(super) identity_rejected: Arc<Shared<Pair>>,
     pub(super) overflow: Count,
 }
 
@@ -39,6 +42,8 @@ pub struct WorkerMetrics {
     exchanges: Exchanges,
     services: RefCell<ByName<Rc<ServiceMetrics>>>,
     deprecated: RefCell<ByName<Arc<NamedCount>>>,
+    authorized: Tally,
+    identity_rejected: Tally,
 }
 
 impl WorkerMetrics {
@@ -49,7 +54,9 @@ impl WorkerMetrics {
     pub(super) fn with_cap(registry: Arc<Registry>, cap: usize) -> Rc<Self> {
         let exchanges = Exchanges::new(Arc::clone(&registry.exchanges), cap);
         let (services, deprecated) = Default::default();
-        Rc::new(Self { registry, exchanges, services, deprecated })
+        let authorized = Tally::new(Arc::clone(&registry.authorized));
+        let identity_rejected = Tally::new(Arc::clone(&registry.identity_rejected));
+        Rc::new(Self { registry, exchanges, services, deprecated, authorized, identity_rejected })
     }
 
     /// Counts an exchange that has ended.
@@ -91,6 +98,16 @@ impl WorkerMetrics {
             counted
         });
         counted.1.add(1);
+    }
+
+    /// The rules of the workload decided.
+    pub fn authorized(&self, verdict: &str, rule: &str) {
+        self.authorized.count(verdict, rule);
+    }
+
+    /// Evidence of a user did not hold.
+    pub fn identity_rejected(&self, reason: &str, peer: &str) {
+        self.identity_rejected.count(reason, peer);
     }
 
     /// A connection was accepted; it counts as open until the guard is dropped.

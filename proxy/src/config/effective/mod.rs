@@ -4,11 +4,13 @@
 //! Keys stand in the order of the documents. It must not decide anything: what is printed here was decided
 //! when the file was read.
 
-use super::listener::{Certificate, Tls};
+mod member;
+
+use super::listener::{Caps, Certificate, Timeouts, Tls};
 use super::observe::{B3, LogSink};
-use super::route::{Deprecation, HeaderEdits, Methods, Predicate, Route, Sticky, ValueMatch};
-use super::service::{Balance, Endpoint, Protocol, Service};
-use super::trust::Strictness;
+use super::route::{Auth, Deprecation, HeaderEdits, Methods, Predicate, Route, Sticky, ValueMatch};
+use super::service::{Balance, Endpoint, Service, ServiceId, ServiceTimeout};
+use super::trust::{Strictness, Trust};
 use super::units::{show_date, show_size, show_time};
 use super::{Admin, AdminBind, Config, ConfigTest, Listener, Observe, emit};
 use crate::route::{host, path};
@@ -42,17 +44,17 @@ struct Printer {
 
 impl Printer {
     fn config(&self, config: &Config) -> Value {
+        // The listeners and routes of a sidecar follow from other sections; its first service is the workload.
+        let sidecar = config.sidecar.as_ref();
+        let of_edge = |value: Value| if sidecar.is_some() { Value::Null } else { value };
+        let first = usize::from(sidecar.is_some());
+        let services = config.services.iter().enumerate().skip(first);
+        let ready = sidecar.and_then(|sidecar| sidecar.ready);
         object([
             ("version", json!(1)),
             ("workers", json!(config.workers)),
-            ("listeners", list(&config.listeners, listener)),
-            (
-                "trust",
-                json!({
-                    "proxies": strings(&config.trust.proxies),
-                    "hops": config.trust.hops,
-                }),
-            ),
+            ("listeners", of_edge(list(&config.listeners, listener))),
+            ("trust", of_edge(trust(&config.trust))),
             (
                 "strict",
                 json!({
@@ -62,8 +64,22 @@ impl Printer {
             ),
             ("admin", config.admin.as_ref().map_or(Value::Null, |admin| self.admin(admin))),
             ("drain", json!({ "delay": time(config.drain.delay), "timeout": time(config.drain.timeout) })),
-            ("services", config.services.iter().map(|one| (one.name.to_string(), service(one))).collect()),
-            ("routes", list(&config.routes, |route| self.route(route, config))),
+            ("mesh", config.mesh.as_ref().map_or(Value::Null, member::mesh)),
+            ("workload", sidecar.map_or(Value::Null, |one| member::workload(one, config.services.first()))),
+            ("inbound", member::inbound(config)),
+            ("outbound", member::outbound(&config.listeners)),
+            ("ready", ready.map_or(Value::Null, |bind| json!({ "bind": bind.to_string() }))),
+            ("authorize", list(&config.authorize, member::rule)),
+            ("auth", config.auth.iter().map(|one| (one.name.to_string(), member::provider(one))).collect()),
+            (
+                "services",
+                services
+                    .map(|(index, one)| {
+                        (one.name.to_string(), service(one, &config.routes, ServiceId(index)))
+                    })
+                    .collect(),
+            ),
+            ("routes", of_edge(list(&config.routes, |route| self.route(route, config)))),
             ("observe", observe(&config.observe)),
             ("tests", list(&config.tests, |test| self.test(test))),
         ])
@@ -96,7 +112,7 @@ impl Printer {
             ("match", json!(format!("{} {}", methods(&route.methods), path::text_of(&route.path)))),
             ("hosts", list(&route.hosts, |pattern| json!(host::text_of(pattern)))),
             ("when", self.when(&route.when)),
-            ("auth", json!("public")),
+            ("auth", auth(route.auth, config)),
             ("to", json!(alone)),
             ("split", if alone.is_some() { Value::Null } else { target.collect() }),
             ("sticky", route.target.sticky.as_ref().map_or(Value::Null, sticky)),
@@ -167,6 +183,8 @@ impl Printer {
             ("send", json!(format!("{} {}", test.method, test.target))),
             ("host", json!(test.host)),
             ("headers", pairs(&test.headers)),
+            ("from", json!(test.from.as_ref().map(portcullis_ca::SpiffeId::as_str))),
+            ("as", test.principal.as_ref().map_or(Value::Null, member::principal)),
             (
                 "expect",
                 object([
@@ -199,32 +217,44 @@ fn listener(listener: &Listener) -> Value {
     let versions = [("h1", listener.h1), ("h2", listener.h2)];
     let http: Value = versions.iter().filter(|(_, on)| *on).map(|(name, _)| json!(name)).collect();
     let redirect = listener.redirect_https.map_or(Value::Null, |port| json!({ "https": port }));
-    let (caps, times) = (&listener.caps, &listener.timeouts);
     object([
         ("bind", json!(listener.bind.to_string())),
         ("tls", listener.tls.as_ref().map_or(Value::Null, tls)),
         ("http", http),
         ("redirect", redirect),
         ("proxy_protocol", json!(listener.proxy_protocol)),
-        (
-            "caps",
-            json!({
-                "connections": caps.connections,
-                "per_address": caps.per_address,
-                "handshakes": caps.handshakes,
-            }),
-        ),
-        (
-            "timeouts",
-            json!({
-                "handshake": time(times.handshake),
-                "header": time(times.header),
-                "body": time(times.body),
-                "write": time(times.write),
-                "idle": time(times.idle),
-            }),
-        ),
+        ("caps", caps(&listener.caps)),
+        ("timeouts", times(&listener.timeouts)),
     ])
+}
+
+fn caps(caps: &Caps) -> Value {
+    json!({
+        "connections": caps.connections,
+        "per_address": caps.per_address,
+        "handshakes": caps.handshakes,
+    })
+}
+
+fn times(times: &Timeouts) -> Value {
+    json!({
+        "handshake": time(times.handshake),
+        "header": time(times.header),
+        "body": time(times.body),
+        "write": time(times.write),
+        "idle": time(times.idle),
+    })
+}
+
+fn trust(trust: &Trust) -> Value {
+    json!({ "proxies": strings(&trust.proxies), "hops": trust.hops })
+}
+
+fn auth(auth: Auth, config: &Config) -> Value {
+    match auth {
+        Auth::Public => json!("public"),
+        Auth::Provider(index) => json!(config.auth.get(index).map(|provider| &*provider.name)),
+    }
 }
 
 fn tls(tls: &Tls) -> Value {
@@ -236,7 +266,7 @@ fn tls(tls: &Tls) -> Value {
     ])
 }
 
-fn service(service: &Service) -> Value {
+fn service(service: &Service, routes: &[Route], id: ServiceId) -> Value {
     let endpoint = |one: &Endpoint| json!({ "address": one.address.to_string(), "weight": one.weight });
     let tls =
         service.tls.as_ref().map_or(Value::Null, |tls| json!({ "name": tls.name, "ca": file(&tls.ca) }));
@@ -249,25 +279,23 @@ fn service(service: &Service) -> Value {
                 Balance::RoundRobin => "round-robin",
             }),
         ),
-        (
-            "protocol",
-            json!(match service.protocol {
-                Protocol::H1 => "h1",
-                Protocol::H2 => "h2",
-                Protocol::Tcp => "tcp",
-            }),
-        ),
+        ("protocol", json!(member::protocol(service.protocol))),
         ("tls", tls),
-        (
-            "timeout",
-            json!({
-                "connect": time(service.timeout.connect),
-                "request": service.timeout.request.map_or_else(none, show_time),
-                "idle": time(service.timeout.idle),
-            }),
-        ),
+        ("mesh", json!(service.mesh.as_ref().map(portcullis_ca::SpiffeId::as_str))),
+        ("identity", if service.plain_identity { json!("headers") } else { Value::Null }),
+        ("hosts", member::hosts(routes, id)),
+        ("local", json!(service.local.map(|bind| bind.to_string()))),
+        ("timeout", service_timeout(&service.timeout)),
         ("pool", json!({ "idle": time(service.pool.idle), "max_idle": service.pool.max_idle })),
     ])
+}
+
+fn service_timeout(timeout: &ServiceTimeout) -> Value {
+    json!({
+        "connect": time(timeout.connect),
+        "request": timeout.request.map_or_else(none, show_time),
+        "idle": time(timeout.idle),
+    })
 }
 
 fn observe(observe: &Observe) -> Value {

@@ -1,0 +1,47 @@
+//! Connections of the mesh: mutual TLS or nothing.
+//!
+//! | first bytes  | `permissive: false` (default)        | `permissive: true`                     |
+//! |--------------|--------------------------------------|----------------------------------------|
+//! | TLS          | both sides show a certificate        | the same                               |
+//! | anything else| closed without an answer             | served, as coming from nobody we know  |
+//!
+//! Must not know: what the peer may do.
+
+use super::accept::Settings;
+use super::greet::{self, Http};
+use super::serve::tls_failed;
+use crate::mesh::Seat;
+use crate::telemetry::metrics::Refusal;
+use crate::tls::facts::TlsFacts;
+use crate::tls::server::{self, Transport};
+use tokio::net::TcpStream;
+
+/// Makes a connection ready: who is at the other end, and which HTTP they speak. `None`: they left without a byte.
+pub(super) async fn accept(
+    settings: &Settings,
+    seat: &Seat,
+    permissive: bool,
+    stream: TcpStream,
+) -> Result<Option<(Transport, Option<TlsFacts>, Http)>, Refusal> {
+    if permissive {
+        match greet::is_tls(&stream).await {
+            Ok(Some(true)) => {}
+            Ok(Some(false)) => {
+                let spoken = greet::spoken(&stream).await.ok().flatten();
+                return Ok(spoken.map(|http| (Transport::Plain(stream), None, http)));
+            }
+            Ok(None) | Err(_) => return Ok(None),
+        }
+    }
+    let membership = seat.get().ok_or(Refusal::NotJoined)?;
+    let hello = server::hello(stream).await.map_err(|error| tls_failed(&error))?;
+    // The costly part: only so many at once, the others wait their turn within the handshake time.
+    let _turn = settings.limits.handshakes.acquire().await.map_err(|_closed| Refusal::HandshakeCap)?;
+    let made = membership.tls.accept(hello).await;
+    let (stream, facts, is_h2) = made.map_err(|fault| {
+        tracing::debug!(%fault, "a handshake of the mesh failed");
+        Refusal::TlsError
+    })?;
+    let http = if is_h2 { Http::H2 } else { Http::H1 };
+    Ok(Some((Transport::Tls(Box::new(stream)), Some(facts), http)))
+}

@@ -1,0 +1,37 @@
+//! A connection of the application that is no HTTP: bytes to the service and back.
+//!
+//! Ends when both directions have ended, when nothing has moved for the service's idle time, or with the drain. Must
+//! not know: what the bytes mean.
+
+use crate::clock;
+use crate::config::ServiceId;
+use crate::drain::{Phase, Roster};
+use crate::pipeline::Pipeline;
+use crate::telemetry::metrics::Refusal;
+use crate::upstream::tunnel;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use tokio::net::TcpStream;
+
+/// Carries one connection to `service`.
+pub(super) async fn relay(
+    pipeline: &Pipeline,
+    roster: &Rc<Roster>,
+    service: ServiceId,
+    mut stream: TcpStream,
+) -> Result<(), Refusal> {
+    let snapshot = Rc::clone(&pipeline.snapshot.borrow());
+    let cluster = snapshot.clusters.get(service.0).ok_or(Refusal::NoService)?;
+    let mut there = tunnel::open(cluster, clock::now()).await.map_err(|_logged| Refusal::NoService)?;
+    let _counted = pipeline.recorder.metrics.active();
+    let idle = cluster.service.timeout.idle;
+    let member = roster.join();
+    let mut carried = pin!(crate::runtime::relay(&mut stream, &mut there, idle, &pipeline.sweep));
+    poll_fn(|cx| {
+        if member.poll(cx) == Phase::Over { Poll::Ready(()) } else { carried.as_mut().poll(cx).map(drop) }
+    })
+    .await;
+    Ok(())
+}
