@@ -1,4 +1,4 @@
-//! portcullis: one binary, the gateway for clients outside (edge) and, later, the sidecar beside each service.
+//! portcullis: one binary, the gateway for clients outside (edge) and the sidecar beside each service.
 //!
 //! # Life of a request
 //!
@@ -10,8 +10,9 @@
 //! | 2 | TLS: SNI, ALPN, client certificate; which HTTP | [`tls`], [`listener`] | alert, close |
 //! | 3 | gate: strict framing before the parser sees a byte | [`listener::gate`] | 400 and its kin, close |
 //! | 4 | exchange: request id, trace, client address | [`pipeline`] | 421, 508 |
-//! | 5 | canonical path; protected headers deleted | [`admission::path`], [`identity`] | 400 |
+//! | 5 | evidence of a user taken off and verified; protected headers deleted; canonical path | [`identity`], [`admission::path`] | 400 |
 //! | 6 | route match | [`route`] | 404, 405 |
+//! | 6a | who it is (edge), who may (sidecar) | [`pipeline`], [`admission::authorize`] | 401, 403 |
 //! | 7 | body limit | [`pipeline`], [`upstream::body`] | 413 |
 //! | 8 | rewrite, header edits | [`transform`] | – |
 //! | 9 | endpoint, connection, send | [`balance`], [`upstream`] | 502, 503, 504 |

@@ -1,20 +1,23 @@
-//! Open-loop load for the latency row: `pace ADDRESS RATE SECONDS CONNECTIONS`.
+//! Open-loop load for the latency row: `pace ADDRESS RATE SECONDS CONNECTIONS [FIELD…]`.
 //!
 //! Decides when a request is due (an even spread over all connections) and counts its latency from
 //! that moment, not from the moment it was sent, so that a stall of the proxy is not left out.
 //! wrk has no rate, and h2load sends the requests of all its clients in one burst per tick.
+//! A FIELD is a header field, as in `Host: b`.
 //! Knows HTTP/1 just far enough to find the end of an answer with a Content-Length.
 //! Compiled by `tests/bench/run` with rustc alone; prints one JSON line, times in microseconds.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What one connection is to do.
-#[derive(Clone, Copy)]
 struct Plan {
     address: SocketAddr,
+    /// The request, whole.
+    request: Arc<[u8]>,
     /// When its first request is due.
     first: Instant,
     /// Time between two of its requests.
@@ -33,16 +36,18 @@ struct Seen {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((address, rate, seconds, connections)) = parse(&arguments) else {
-        eprintln!("usage: pace ADDRESS RATE SECONDS CONNECTIONS");
+        eprintln!("usage: pace ADDRESS RATE SECONDS CONNECTIONS [FIELD…]");
         return ExitCode::from(2);
     };
+    let text = request(arguments.get(4..).unwrap_or_default());
     let start = Instant::now() + Duration::from_millis(100);
     let period = Duration::from_secs_f64(f64::from(connections) / rate);
     let threads: Vec<_> = (0..connections)
         .map(|index| {
             let first = start + Duration::from_secs_f64(f64::from(index) / rate);
             let requests = (seconds / period.as_secs_f64()) as u32;
-            std::thread::spawn(move || drive(Plan { address, first, period, requests }))
+            let request = Arc::clone(&text);
+            std::thread::spawn(move || drive(Plan { address, request, first, period, requests }))
         })
         .collect();
     let mut all = Seen::default();
@@ -55,8 +60,16 @@ fn main() -> ExitCode {
 }
 
 fn parse(arguments: &[String]) -> Option<(SocketAddr, f64, f64, u32)> {
-    let [address, rate, seconds, connections] = arguments else { return None };
+    let [address, rate, seconds, connections, ..] = arguments else { return None };
     Some((address.parse().ok()?, rate.parse().ok()?, seconds.parse().ok()?, connections.parse().ok()?))
+}
+
+/// A request with these fields; the host is localhost when none of them says another.
+fn request(fields: &[String]) -> Arc<[u8]> {
+    let named = fields.iter().any(|field| field.to_ascii_lowercase().starts_with("host:"));
+    let host = if named { "" } else { "Host: localhost\r\n" };
+    let rest: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    format!("GET / HTTP/1.1\r\n{host}{rest}\r\n").into_bytes().into()
 }
 
 /// Sends the requests of one connection when they are due; the first failure ends it.
@@ -71,7 +84,7 @@ fn drive(plan: Plan) -> Seen {
         if let Some(wait) = due.checked_duration_since(Instant::now()) {
             std::thread::sleep(wait);
         }
-        if exchange(&mut stream).is_err() {
+        if exchange(&mut stream, &plan.request).is_err() {
             seen.errors = plan.requests - index;
             break;
         }
@@ -88,8 +101,8 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// One request and its whole answer; anything but 200 is an error.
-fn exchange(stream: &mut TcpStream) -> io::Result<()> {
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<()> {
+    stream.write_all(request)?;
     let mut buffer = [0; 4096];
     let mut filled = 0;
     loop {

@@ -143,7 +143,7 @@ impl Asked {
             names_requests: role != Role::Edge,
             role,
             peer: self.from.as_ref(),
-            own: None,
+            client_cert: None,
             principal: self.principal.as_ref().filter(|_| role != Role::Edge),
             passport: None,
             scheme: if tls.is_some() { "https" } else { "http" },

@@ -147,7 +147,7 @@ Asks the sidecar's `ready:` listener. Every 5 s it says on standard error what i
 
 Examples:
   portcullis wait --ready 127.0.0.1:15121
-  portcullis wait --config order.yaml --timeout 30s && exec order-service
+  portcullis wait --config order.yaml --sidecar-only --timeout 30s && exec order-service
 
 Exit codes: 0 when it is ready, 1 when it is not in time (or the configuration is unsound), 2 on a wrong
 command line or a configuration without `ready:`.")]

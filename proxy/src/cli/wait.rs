@@ -25,6 +25,9 @@ pub(super) struct WaitArgs {
     /// The configuration of the sidecar, to learn that address from; not read when --ready is given.
     #[arg(long, short, value_name = "FILE", env = "PORTCULLIS_CONFIG", required_unless_present = "ready")]
     pub(super) config: Option<PathBuf>,
+    /// Be content when nothing but the application is missing: for whoever starts it then.
+    #[arg(long)]
+    pub(super) sidecar_only: bool,
     /// How long to wait.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span)]
     pub(super) timeout: Duration,
@@ -91,7 +94,8 @@ async fn wait(address: SocketAddr, args: &WaitArgs) -> bool {
         let left = args.timeout.saturating_sub(clock::now() - begun);
         let missing = match look(address, PATIENCE.min(left.max(SHORTEST))).await {
             Answer::Ready => return true,
-            Answer::NotReady(missing) => missing,
+            Answer::NoApplication(_) if args.sidecar_only => return true,
+            Answer::NoApplication(missing) | Answer::NotReady(missing) => missing,
         };
         let waited = clock::now() - begun;
         if waited >= args.timeout {
@@ -113,6 +117,8 @@ fn whole(time: Duration) -> String {
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Ready,
+    /// Nothing is missing but the application; the same for people.
+    NoApplication(String),
     /// What is missing, for people.
     NotReady(String),
 }
@@ -120,10 +126,19 @@ enum Answer {
 async fn look(address: SocketAddr, patience: Duration) -> Answer {
     match ask::get(Question { address, path: "/ready", h2: false, patience }).await {
         Ok((status, _)) if status == http::StatusCode::OK => Answer::Ready,
+        Ok((http::StatusCode::SERVICE_UNAVAILABLE, body)) if only_the_application(&body) => {
+            Answer::NoApplication(missing(&body))
+        }
         Ok((http::StatusCode::SERVICE_UNAVAILABLE, body)) => Answer::NotReady(missing(&body)),
         Ok((status, _)) => Answer::NotReady(format!("it answers {status}; is this a ready listener?")),
         Err(error) => Answer::NotReady(error.to_string()),
     }
+}
+
+/// Whether the list a ready listener sends names the application alone.
+fn only_the_application(body: &[u8]) -> bool {
+    let list: Vec<serde_json::Value> = serde_json::from_slice(body).unwrap_or_default();
+    !list.is_empty() && list.iter().all(|one| one.get("need").is_some_and(|need| need == "application"))
 }
 
 /// The details of the list a ready listener sends; of anything else that it is something else.

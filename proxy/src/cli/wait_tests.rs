@@ -13,7 +13,7 @@ fn local<F: Future<Output = ()>>(test: F) {
 }
 
 fn args(timeout: Duration) -> WaitArgs {
-    WaitArgs { ready: None, config: None, timeout, interval: Duration::from_millis(10) }
+    WaitArgs { sidecar_only: false, ready: None, config: None, timeout, interval: Duration::from_millis(10) }
 }
 
 /// A ready listener that says no `refusals` times.

@@ -5,7 +5,7 @@
 use super::gate::Fault;
 use super::proxy_protocol;
 use http::HeaderValue;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,12 @@ use portcullis_ca::spiffe::SpiffeId;
 
 /// Requests a client may take back within [`RESET_WINDOW`] before its HTTP/2 connection is ended.
 const MAX_RESETS: u32 = 100;
+/// The same for a member of the mesh: behind its one connection are all clients of its application, and they may leave.
+const MAX_RESETS_OF_MEMBERS: u32 = 10_000;
+/// Requests taken back before we have looked at them, at once.
+const MAX_PENDING_RESETS: usize = 20;
+/// The same for a member of the mesh.
+const MAX_PENDING_RESETS_OF_MEMBERS: usize = 1_000;
 const RESET_WINDOW: Duration = Duration::from_secs(30);
 
 /// A downstream connection.
@@ -28,6 +34,8 @@ pub struct Connection {
     pub client: SocketAddr,
     /// `client`'s address as a header value, made once.
     pub client_value: HeaderValue,
+    /// What the application is told about the member of the mesh at the other end; made once.
+    pub client_cert: OnceCell<HeaderValue>,
     /// What kind of listener it came to.
     pub role: Role,
     /// Whether `client` may speak about other addresses and ids.
@@ -74,7 +82,13 @@ impl Connection {
 
     /// Whether it has taken back more requests than a client with a reason would.
     pub fn resets_too_much(&self) -> bool {
-        self.resets.get().0 > MAX_RESETS
+        let most = if self.peer_id().is_some() { MAX_RESETS_OF_MEMBERS } else { MAX_RESETS };
+        self.resets.get().0 > most
+    }
+
+    /// How many requests it may take back at once before we have looked at them.
+    pub fn pending_resets(&self) -> usize {
+        if self.peer_id().is_some() { MAX_PENDING_RESETS_OF_MEMBERS } else { MAX_PENDING_RESETS }
     }
 
     /// Counts an exchange in; the guard counts it out.

@@ -11,6 +11,5 @@ pub mod greet;
 pub mod guarded;
 mod mesh;
 pub mod proxy_protocol;
-mod relay;
 pub mod serve;
 pub mod streams;

@@ -9,8 +9,8 @@ use super::connection::{Connection, client_address};
 use super::gate::{RequestGate, RequestRules};
 use super::greet::{self, Http};
 use super::guarded::Guarded;
+use super::mesh;
 use super::streams::StreamExecutor;
-use super::{mesh, relay};
 use crate::capture;
 use crate::config::ServiceId;
 use crate::config::listener::Role;
@@ -26,7 +26,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_ca::verify::Side;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -62,7 +62,8 @@ pub async fn connection(
     let role = match whither(acceptor, &settings, &stream)? {
         Whither::Http(role) => role,
         Whither::Bytes(service) => {
-            return relay::relay(&acceptor.pipeline, &acceptor.roster, service, stream).await;
+            return crate::pipeline::relay::relay(&acceptor.pipeline, &acceptor.roster, service, stream)
+                .await;
         }
     };
     let (transport, tls, http) = match (role, &settings.tls) {
@@ -170,6 +171,7 @@ fn describe(
         client,
         client_value: HeaderValue::try_from(address).unwrap_or_else(|_never| HeaderValue::from_static("")),
         nearest_is_trusted: acceptor.trusts(settings, client, tls.as_ref()),
+        client_cert: OnceCell::new(),
         role,
         retires: acceptor.retires(tls.as_ref(), now),
         seat_turn: Cell::new(acceptor.pipeline.seat.turn.get()),
@@ -228,6 +230,7 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
         let answered = pipeline.handle(&connection, request);
         async move { Ok::<_, Infallible>(answered.await) }
     });
+    let resets = connection.pending_resets();
     let sweep = &acceptor.pipeline.sweep;
     let executor = StreamExecutor::new(Rc::clone(sweep), connection.timeouts.write);
     let served = http2::Builder::new(executor)
@@ -237,8 +240,8 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
         .initial_connection_window_size(1024 * 1024)
         .max_header_list_size(32 * 1024)
         .max_send_buf_size(BUFFER)
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(200)
+        .max_pending_accept_reset_streams(resets)
+        .max_local_error_reset_streams(10 * resets)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))
         .serve_connection(TokioIo::new(transport), service);

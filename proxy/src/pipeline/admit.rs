@@ -58,8 +58,8 @@ pub struct Origin<'a> {
     pub role: Role,
     /// The member of the mesh that sent it.
     pub peer: Option<&'a SpiffeId>,
-    /// Who we are in the mesh.
-    pub own: Option<&'a SpiffeId>,
+    /// What the application is told about that member.
+    pub client_cert: Option<&'a HeaderValue>,
     /// The user a peer vouches for, verified.
     pub principal: Option<&'a Principal>,
     /// The passport of that user, as the application gets it.
@@ -274,9 +274,8 @@ fn tell_who(
     if !to_app {
         return;
     }
-    if let (Some(own), Some(peer)) = (origin.own, origin.tls.and_then(|tls| tls.peer.as_deref())) {
-        let element = projection::client_cert(own, &peer.svid.id, &peer.leaf);
-        headers.insert(projection::FORWARDED_CLIENT_CERT, element);
+    if let Some(element) = origin.client_cert {
+        headers.insert(projection::FORWARDED_CLIENT_CERT, element.clone());
     }
     if let (Some(passport), Some(_)) = (origin.passport, user) {
         headers.insert(TXN_TOKEN, passport.clone());

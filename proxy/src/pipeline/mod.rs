@@ -20,6 +20,7 @@ pub mod exchange;
 pub mod forwarded;
 pub mod live;
 pub mod reject;
+pub mod relay;
 pub mod reply;
 pub mod request_id;
 pub mod snapshot;
@@ -29,9 +30,10 @@ mod tunnel;
 use crate::config::listener::Role;
 use crate::config::route::Route;
 use crate::config::service::Protocol;
+use crate::identity::projection;
 use crate::listener::connection::Connection;
 use crate::listener::gate::Fault;
-use crate::mesh::Seat;
+use crate::mesh::{Membership, Seat};
 use crate::sweep::{Sweep, Timer};
 use crate::telemetry::access_log::WorkerLog;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -65,6 +67,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Where finished exchanges are written down.
@@ -140,6 +143,10 @@ pub struct Pipeline {
 }
 
 /// What becomes of a request.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every request is forwarded: a box would be for all of them"
+)]
 enum Plan {
     Forward(Result<Outgoing, Rejection>),
     Tunnel(Option<Box<Request<Incoming>>>),
@@ -252,7 +259,7 @@ impl Pipeline {
             policy: &snapshot.policy,
         };
         let origin = Origin {
-            own: membership.as_ref().map(|membership| &membership.own.svid.id),
+            client_cert: membership.as_deref().and_then(|membership| client_cert(&connection, membership)),
             principal: evidence.as_ref().map(Evidence::principal),
             passport: evidence.as_ref().and_then(Evidence::carried).map(|carried| &carried.passport),
             ..origin(&connection)
@@ -339,6 +346,13 @@ fn refused_by_the_gate(connection: &Connection, request: &Request<Incoming>) -> 
     connection.fault.get().filter(|_| is_marker)
 }
 
+/// What the application is told about the peer: the same for all requests of a connection.
+fn client_cert<'a>(connection: &'a Connection, membership: &Membership) -> Option<&'a HeaderValue> {
+    let peer = connection.tls.as_ref()?.peer.as_deref()?;
+    let own = &membership.own.svid.id;
+    Some(connection.client_cert.get_or_init(|| projection::client_cert(own, &peer.svid.id, &peer.leaf)))
+}
+
 fn origin(connection: &Connection) -> Origin<'_> {
     Origin {
         nearest: connection.client,
@@ -347,7 +361,7 @@ fn origin(connection: &Connection) -> Origin<'_> {
         names_requests: connection.nearest_is_trusted || connection.role != Role::Edge,
         role: connection.role,
         peer: connection.peer_id(),
-        own: None,
+        client_cert: None,
         principal: None,
         passport: None,
         scheme: connection.scheme(),
@@ -373,6 +387,12 @@ fn address(
             head.headers.insert(header::HOST, admitted.host);
         }
         Protocol::H2 => {
+            for name in [X_REQUEST_ID, TRACEPARENT] {
+                // As `once` says.
+                if let Some(value) = head.headers.get_mut(name) {
+                    value.set_sensitive(true);
+                }
+            }
             head.version = http::Version::HTTP_2;
             uri.scheme = Some(if cluster.is_secured() { Scheme::HTTPS } else { Scheme::HTTP });
             uri.authority = Authority::try_from(admitted.host.as_bytes()).ok();
@@ -415,7 +435,7 @@ fn deliver(mut exchange: Box<Exchange>, response: Response<Incoming>, held: Held
     head.version = exchange.known.version;
     head.extensions = http::Extensions::new();
     clean::clean(&mut head.headers, false);
-    head.headers.insert(X_REQUEST_ID, exchange.known.request_id.clone());
+    head.headers.insert(X_REQUEST_ID, once(exchange.known.request_id.clone()));
     let snapshot = Rc::clone(&exchange.snapshot);
     let mut idle = held.idle();
     if let Some(route) = exchange.known.route.and_then(|index| snapshot.route(index)) {
@@ -426,6 +446,12 @@ fn deliver(mut exchange: Box<Exchange>, response: Response<Incoming>, held: Held
         }
     }
     Response::from_parts(head, Body::upstream(exchange, incoming, held, idle))
+}
+
+/// A value that does not come again: HTTP/2 keeps it out of the table of what does, for which it would make no room.
+fn once(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 fn finish_headers(route: &Route, headers: &mut HeaderMap) {

@@ -57,10 +57,16 @@ class Site:
 class Competitor:
     """One proxy: ports, configuration file, process. Made anew for every start."""
 
+    # Whether it is two proxies, one beside the caller and one beside the called.
+    pair = False
+    # Header fields its load must send.
+    fields = ()
+
     def __init__(self, site, name, logs):
         self.site = site
         self.name = name
         self.logs = logs
+        self.core = site.proxy_core
         self.port = free_port()
         self.tls_port = free_port()
         self.admin_port = free_port()
@@ -72,7 +78,7 @@ class Competitor:
         config = folder / self.config_name
         config.write_text(self.render(folder))
         self.daemon = Daemon(
-            self.name, self.command(config, folder), self.site.proxy_core, folder / "log", self.logs_to_stdout
+            self.name, self.command(config, folder), self.core, folder / "log", self.logs_to_stdout
         )
         self.wait_ready()
         return self
@@ -80,6 +86,12 @@ class Competitor:
     def stop(self):
         if self.daemon:
             self.daemon.stop()
+
+    def prepare(self, seconds):
+        """Before a load that takes so long."""
+
+    def handshakes(self):
+        """TLS handshakes between the two proxies so far; None when there is no such thing."""
 
     logs_to_stdout = False
     template = None
@@ -90,7 +102,12 @@ class Competitor:
 
     def render(self, folder):
         """The template of configs/ with this run's ports and files."""
-        values = {
+        text = (CONFIGS / self.template).read_text()
+        return string.Template(text).substitute(self.values(folder))
+
+    def values(self, folder):
+        """What a template may name."""
+        return {
             "port": self.port,
             "tls_port": self.tls_port,
             "admin_port": self.admin_port,
@@ -105,14 +122,16 @@ class Competitor:
             "user": "user root;" if os.geteuid() == 0 else "",
             **self.log_values(),
         }
-        text = (CONFIGS / self.template).read_text()
-        return string.Template(text).substitute(values)
 
     def log_values(self):
         return {}
 
+    def ports(self):
+        """Where it takes connections."""
+        return [self.port, self.tls_port]
+
     def wait_ready(self):
-        for port in (self.port, self.tls_port):
+        for port in self.ports():
             self.daemon.wait_for_port(port)
 
 
@@ -133,11 +152,8 @@ class Backend(Nginx):
 
     def start(self):
         self.site.backend_port, self.site.status_port = self.port, self.tls_port
-        proxy_core, self.site.proxy_core = self.site.proxy_core, self.site.load_core
-        try:
-            return super().start()
-        finally:
-            self.site.proxy_core = proxy_core
+        self.core = self.site.load_core
+        return super().start()
 
     def connections(self):
         """Connections taken so far, this question left out."""
@@ -170,8 +186,8 @@ class Relay(HaProxy):
     template = "relay.cfg"
     log_format = "tcplog"
 
-    def wait_ready(self):
-        self.daemon.wait_for_port(self.port)
+    def ports(self):
+        return [self.port]
 
 
 class Envoy(Competitor):
@@ -221,9 +237,3 @@ COMPETITORS = {
     "envoy": (Envoy, "envoy", False, "Envoy"),
     "relay": (Relay, "haproxy", False, "TCP relay (HAProxy mode tcp)"),
 }
-
-
-def make(site, name):
-    """A competitor that is not started yet."""
-    kind, _, always_logs, _ = COMPETITORS[name]
-    return kind(site, name, always_logs or site.logs)

@@ -1,6 +1,6 @@
 """The row of added latency: the same open-loop load straight to the backend and through a proxy.
 
-Decides the rate: half of what the slowest competitor did in row h1, when that row was run.
+Decides the rate: half of what the slowest competitor did in row h1 (of pairs: row pair), when that row was run.
 The difference is taken within a round, so that drift of the machine cancels.
 """
 
@@ -12,11 +12,11 @@ USUAL_RATE = 5000
 HIGHEST_RATE = 10_000
 
 
-def choose_rate(measures, wanted=None):
+def choose_rate(measures, wanted=None, row="h1"):
     """Requests per second."""
     if wanted:
         return wanted
-    rates = [m["rps"] for m in measures if m["row"] == "h1" and m.get("rps")]
+    rates = [m["rps"] for m in measures if m["row"] == row and m.get("rps") and not m["errors"]]
     return int(min(HIGHEST_RATE, min(rates) / 2)) if rates else USUAL_RATE
 
 
@@ -28,15 +28,16 @@ def run(competitors, loader, backend, rate, options, say):
             name = "direct" if target is backend else target.name
             result = {"competitor": name, "round": number, "rate": rate, **_measure(target, loader, rate, options)}
             measures.append(result)
-            say(f"round {number + 1}/{options.rounds} latency   {name:14} {_brief(result)}")
+            say(f"round {number + 1}/{options.rounds} latency   {name:15} {_brief(result)}")
     return measures
 
 
 def _measure(target, loader, rate, options):
     try:
-        loader.pace(target.port, rate, options.warm_up)
+        target.prepare(options.seconds + options.warm_up)
+        loader.pace(target.port, rate, options.warm_up, fields=target.fields)
         before = target.daemon.cpu()
-        seen = loader.pace(target.port, rate, options.seconds)
+        seen = loader.pace(target.port, rate, options.seconds, fields=target.fields)
         spent = target.daemon.cpu() - before
     except BenchError as error:
         return {"errors": {"failed": str(error)[:500]}}

@@ -13,6 +13,8 @@ from .process import BenchError, run_pinned
 SUITE = "TLS_AES_128_GCM_SHA256"
 GROUP = "X25519"
 CONNECTIONS = 64
+# A load at a fixed rate that did not come to this share of it was a load of another kind.
+LEAST_OF_RATE = 0.98
 H2_CLIENTS, H2_STREAMS = 16, 16
 
 UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000}
@@ -42,11 +44,11 @@ class Loader:
             f"[d]\nMinProtocol = TLSv1.3\nCiphersuites = {SUITE}\nGroups = {GROUP}\n"
         )
 
-    def wrk(self, url, seconds, close=False):
-        """wrk, one thread, 64 connections; `close` = a new connection for every request."""
-        command = [self.tools.wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
-        if close:
-            command += ["-H", "Connection: close"]
+    def wrk(self, url, seconds, close=False, connections=CONNECTIONS, fields=()):
+        """wrk, one thread; `close` = a new connection for every request."""
+        command = [self.tools.wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
+        for header in [*fields, *(["Connection: close"] if close else [])]:
+            command += ["-H", header]
         preload = {"LD_PRELOAD": str(self.tools.new_session)} if close and url.startswith("https") else {}
         return parse_wrk(self._run([*command, url], seconds, preload))
 
@@ -66,10 +68,19 @@ class Loader:
         self.log.unlink()
         return percentile(times, 0.50), percentile(times, 0.99)
 
-    def pace(self, port, rate, seconds, connections=32):
+    def pace(self, port, rate, seconds, connections=32, fields=()):
         """Plain HTTP/1 at a fixed rate, latency counted from the moment a request was due."""
-        command = [self.tools.pace, f"127.0.0.1:{port}", rate, seconds, connections]
+        command = [self.tools.pace, f"127.0.0.1:{port}", rate, seconds, connections, *fields]
         return json.loads(self._run(command, seconds))
+
+    def paced(self, port, rate, seconds, fields=()):
+        """The same, as the load of a row; a rate that was not reached is an error."""
+        seen = self.pace(port, rate, seconds, fields=fields)
+        errors = {"failed": seen["errors"]} if seen["errors"] else {}
+        rps = seen["requests"] / seen["seconds"]
+        if not errors and rps < LEAST_OF_RATE * rate:
+            errors["rate"] = round(rps)
+        return Load(seen["requests"], rps, seen["p50"], seen["p99"], errors)
 
     def _run(self, command, seconds, env=None):
         return run_pinned(command, self.core, seconds + 30, {"OPENSSL_CONF": str(self.openssl_conf), **(env or {})})

@@ -9,8 +9,9 @@ import socket
 import ssl
 import time
 
-from .competitors import BODY, make
+from .competitors import BODY
 from .process import BenchError
+from .registry import make
 from .traffic import ROWS, in_turn
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

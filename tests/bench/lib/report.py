@@ -6,11 +6,16 @@ Decides which measures count: those without any error. Measures nothing.
 import json
 import statistics
 
-from .competitors import COMPETITORS
+from .pair_memory import STATES
+from .registry import ALL
 from .traffic import ROWS
 
-PEERS = ("nginx", "haproxy", "envoy")
 OURS = ("portcullis", "portcullis+log")
+PEERS = ("nginx", "haproxy", "envoy", "relay")
+OUR_PAIRS = ("pair-portcullis", "pair-user")
+PEER_PAIRS = ("pair-envoy",)
+# Lists of measures in the results.
+KINDS = ("traffic", "memory", "pair_memory", "latency", "pair_latency")
 # A proxy or a load that had to share its core was not measured under the stated conditions.
 MOST_FOREIGN = 0.05
 
@@ -37,36 +42,61 @@ def ratios(measures, row, ours, peer):
 
 def summarize(results):
     """Medians and ratios, as stored in the result file."""
-    traffic, summary = results["traffic"], {"rows": {}, "memory": {}, "latency": {}}
+    traffic, summary = results["traffic"], {"rows": {}}
     for row in results["rows"]:
         cells = {}
-        for name in results["competitors"]:
+        for name in _measured_in(results, row):
             found = good(traffic, row=row, competitor=name)
             if found:
                 keys = ("cpu_us", "user_us", "kernel_us", "rps", "p50_us", "p99_us")
                 cells[name] = {key: median(m[key] for m in found) for key in keys}
-        compared = {ours: {p: ratios(traffic, row, ours, p) for p in (*PEERS, "relay")} for ours in OURS}
+        ours, peers = (OUR_PAIRS, PEER_PAIRS) if _row(row).pair else (OURS, PEERS)
+        compared = {our: {peer: ratios(traffic, row, our, peer) for peer in peers} for our in ours}
         summary["rows"][row] = {"competitors": cells, "ratios": compared}
-    for name in results["competitors"]:
-        found = good(results["memory"], competitor=name)
-        if found:
-            summary["memory"][name] = {
-                "idle_rss": median(m["idle"]["rss"] for m in found),
-                "loaded_rss": median(m["loaded"]["rss"] for m in found),
-                "per_plain": median(m["per_plain"] for m in found),
-                "per_tls": median(m["per_tls"] for m in found),
-            }
+    summary["memory"] = _memory(results["memory"])
+    summary["pair_memory"] = _pair_memory(results["pair_memory"])
     summary["latency"] = _latency(results["latency"])
+    summary["pair_latency"] = _latency(results["pair_latency"])
     return summary
+
+
+def _by_name(measures):
+    """Those that count, by competitor."""
+    names = dict.fromkeys(m["competitor"] for m in measures)
+    return {name: found for name in names if (found := good(measures, competitor=name))}
+
+
+def _memory(measures):
+    return {
+        name: {
+            "idle_rss": median(m["idle"]["rss"] for m in found),
+            "loaded_rss": median(m["loaded"]["rss"] for m in found),
+            "per_plain": median(m["per_plain"] for m in found),
+            "per_tls": median(m["per_tls"] for m in found),
+        }
+        for name, found in _by_name(measures).items()
+    }
+
+
+def _pair_memory(measures):
+    """By competitor, state and process; `pair` is both."""
+    return {
+        name: {
+            state: {
+                "a": median(m[state]["a"]["rss"] for m in found),
+                "b": median(m[state]["b"]["rss"] for m in found),
+                "pair": median(m[state]["a"]["rss"] + m[state]["b"]["rss"] for m in found),
+            }
+            for state in STATES
+        }
+        for name, found in _by_name(measures).items()
+    }
 
 
 def _latency(measures):
     direct = {m["round"]: m for m in good(measures, competitor="direct")}
     found = {}
-    for name in dict.fromkeys(m["competitor"] for m in measures):
-        mine = good(measures, competitor=name)
-        if not mine:
-            continue
+    for name, mine in _by_name(measures).items():
         cell = {key: median(m[key] for m in mine) for key in ("p50_us", "p99_us", "cpu_us", "achieved")}
         cell["rate"] = mine[0]["rate"]
         for key in ("p50_us", "p99_us"):
@@ -79,12 +109,17 @@ def markdown(results):
     """Everything for stdout."""
     summary = results["summary"]
     parts = [_conditions(results)]
-    if summary["rows"]:
-        parts += [_cpu_table(results), _ratio_table(results), _speed_table(results)]
+    for pairs in (False, True):
+        rows = [row for row in summary["rows"] if _row(row).pair == pairs]
+        if rows:
+            names = _measured_in(results, rows[0])
+            parts += [_cpu_table(results, rows, names), _ratio_table(results, rows, names)]
+            parts.append(_speed_table(results, rows, names))
     if results["memory"]:
         parts.append(_memory_table(results))
-    if summary["latency"]:
-        parts.append(_latency_table(results))
+    if results["pair_memory"]:
+        parts.append(_pair_memory_table(results))
+    parts += [_latency_table(results, summary[key]) for key in ("latency", "pair_latency") if summary[key]]
     parts.append("\n".join(f"- {note}" for note in notes(results)))
     return "\n\n".join(part for part in parts if part)
 
@@ -92,10 +127,11 @@ def markdown(results):
 def notes(results):
     """What a reader must know to judge the figures; nothing is left out silently."""
     found = list(results["notes"])
-    for measure in results["traffic"] + results["memory"] + results["latency"]:
-        if measure.get("errors"):
-            what = measure.get("row", "latency" if "rate" in measure else "memory")
-            found.append(f"not counted: {what}, {measure['competitor']}, round {measure['round'] + 1}: {measure['errors']}")
+    for kind in KINDS:
+        for measure in (m for m in results[kind] if m.get("errors")):
+            what = measure.get("row", kind.replace("_", "-"))
+            who = f"{measure['competitor']}, round {measure['round'] + 1}"
+            found.append(f"not counted: {what}, {who}: {measure['errors']}")
     measured = [m for m in results["traffic"] if "cpu_us" in m]
     foreign = [max(m["foreign_proxy_core"], m["foreign_load_core"]) for m in measured]
     noisy = sum(share > MOST_FOREIGN for share in foreign)
@@ -110,10 +146,24 @@ def notes(results):
                 f"hardly pooled: {measure['row']}, {measure['competitor']}, round {measure['round'] + 1}: "
                 f"{measure['backend_connections']} connections to the backend for {measure['requests']} requests"
             )
-    slow = [m for m in results["latency"] if m.get("achieved", m["rate"]) < 0.995 * m["rate"]]
-    if slow:
-        found.append(f"latency: in {len(slow)} measures less than 99.5 % of the rate was reached")
-    return found
+    for kind in ("latency", "pair_latency"):
+        slow = [m for m in results[kind] if m.get("achieved", m["rate"]) < 0.995 * m["rate"]]
+        if slow:
+            found.append(f"{kind}: in {len(slow)} measures less than 99.5 % of the rate was reached")
+    return [*found, *_handshakes(results["traffic"])]
+
+
+def _handshakes(measures):
+    """How often the two proxies of a pair shook hands."""
+    for name in dict.fromkeys(m["competitor"] for m in measures):
+        counted = [m for m in measures if m["competitor"] == name and "handshakes" in m]
+        if counted:
+            requests, most = sum(m["requests"] for m in counted), max(m["handshakes"] for m in counted)
+            total = max(m["handshakes_so_far"] for m in counted)
+            yield (
+                f"{name}: {total} TLS handshakes between the two proxies from start to end, for more than "
+                f"{requests:,} requests; at most {most} in a measure and its warm-up"
+            )
 
 
 def table(head, lines):
@@ -124,13 +174,18 @@ def table(head, lines):
 
 def title(results, name):
     """A competitor with its version."""
-    _, tool, _, words = COMPETITORS[name]
+    _, tool, _, words = ALL[name]
     found = results["versions"].get(tool)
-    return f"{words} {found}" if found and name not in ("relay", "portcullis+log") else words
+    return f"{words} {found}" if found and name not in ("relay", "portcullis+log", "pair-user") else words
 
 
-def _row_title(key):
-    return next(row.title for row in ROWS if row.key == key)
+def _row(key):
+    return next(row for row in ROWS if row.key == key)
+
+
+def _measured_in(results, key):
+    """The competitors of a row."""
+    return [name for name in results["competitors"] if ALL[name][0].pair == _row(key).pair]
 
 
 def _number(value, digits=1, scale=1.0):
@@ -147,11 +202,10 @@ def _conditions(results):
     )
 
 
-def _cpu_table(results):
-    names = results["competitors"]
+def _cpu_table(results, rows, names):
     lines = []
-    for key, row in results["summary"]["rows"].items():
-        cells = [_row_title(key)]
+    for key in rows:
+        row, cells = results["summary"]["rows"][key], [_row(key).title]
         for name in names:
             c = row["competitors"].get(name)
             cells.append(f"{c['cpu_us']:.1f} ({c['user_us']:.1f} + {c['kernel_us']:.1f})" if c else "–")
@@ -159,36 +213,39 @@ def _cpu_table(results):
     return table(["CPU µs/request (user + kernel)", *(title(results, n) for n in names)], lines)
 
 
-def _ratio_table(results):
-    if not any(name in results["competitors"] for name in OURS):
+def _ratio_table(results, rows, names):
+    if not any(name in names for name in (*OURS, *OUR_PAIRS)):
         return "No ratios: portcullis was not measured."
-    against = [p for p in (*PEERS, "relay") if p in results["competitors"]]
+    against = [p for p in (*PEERS, *PEER_PAIRS) if p in names]
+    if not against:
+        return "No ratios: nobody else was measured."
     lines = []
-    for key, row in results["summary"]["rows"].items():
-        for ours in (n for n in OURS if n in results["competitors"]):
-            cells = [f"{_row_title(key)}, {COMPETITORS[ours][3]}"]
+    for key in rows:
+        row = results["summary"]["rows"][key]
+        for ours in (n for n in (*OURS, *OUR_PAIRS) if n in names):
+            cells = [f"{_row(key).title}, {ALL[ours][3]}"]
             for peer in against:
                 r = row["ratios"][ours][peer]
                 cells.append(f"{r['of_medians']:.2f} ({r['of_rounds']:.2f})" if r else "–")
             lines.append(cells)
-    head = ["ratio of medians (median of ratios per round)", *(f"÷ {COMPETITORS[p][3]}" for p in against)]
+    head = ["ratio of medians (median of ratios per round)", *(f"÷ {ALL[p][3]}" for p in against)]
     return table(head, lines)
 
 
-def _speed_table(results):
+def _speed_table(results, rows, names):
     lines = []
-    for key, row in results["summary"]["rows"].items():
-        cells = [_row_title(key)]
-        for name in results["competitors"]:
+    for key in rows:
+        row, cells = results["summary"]["rows"][key], [_row(key).title]
+        for name in names:
             c = row["competitors"].get(name)
             times = c and f"{_number(c['p50_us'], 2, 1000)} / {_number(c['p99_us'], 2, 1000)}"
             cells.append(f"{_number(c['rps'], 0)}; {times}" if c else "–")
         lines.append(cells)
-    return table(["requests/s; p50 / p99 ms, saturated", *(COMPETITORS[n][3] for n in results["competitors"])], lines)
+    return table(["requests/s; p50 / p99 ms", *(ALL[n][3] for n in names)], lines)
 
 
 def _memory_table(results):
-    names = [n for n in results["competitors"] if n != "relay"]
+    names = [n for n in results["competitors"] if n != "relay" and not ALL[n][0].pair]
     found = results["summary"]["memory"]
     rows = [
         ("resident, idle, MB", "idle_rss", 1e6),
@@ -200,8 +257,19 @@ def _memory_table(results):
     return table(["memory", *(title(results, n) for n in names)], lines)
 
 
-def _latency_table(results):
-    found = results["summary"]["latency"]
+def _pair_memory_table(results):
+    found = results["summary"]["pair_memory"]
+    rate = results["pair_memory"][0]["rate"]
+    words = {"idle": "idle", "at_rate": f"at {rate:,} requests/s", "loaded": "after 64 connections at full load"}
+    lines = []
+    for state in STATES:
+        sizes = [found[name][state] for name in found]
+        cells = (f"{s['a'] / 1e6:.1f} + {s['b'] / 1e6:.1f} = {s['pair'] / 1e6:.1f}" for s in sizes)
+        lines.append([words[state], *cells])
+    return table(["resident, MB: beside the caller + beside the called", *(title(results, n) for n in found)], lines)
+
+
+def _latency_table(results, found):
     lines = []
     for name, c in found.items():
         words = "direct, no proxy" if name == "direct" else title(results, name)
@@ -219,7 +287,7 @@ def _signed(value):
 def write(results, path):
     """The result file; measures one per line, so that a diff of two files can be read."""
     results = dict(results)
-    raw = {key: results.pop(key) for key in ("traffic", "memory", "latency")}
+    raw = {key: results.pop(key) for key in KINDS}
     text = json.dumps(results, indent=1, ensure_ascii=False).removesuffix("\n}")
     for key, measures in raw.items():
         lines = ",\n".join("  " + json.dumps(m, ensure_ascii=False) for m in measures)

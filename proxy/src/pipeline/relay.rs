@@ -16,7 +16,7 @@ use std::task::Poll;
 use tokio::net::TcpStream;
 
 /// Carries one connection to `service`.
-pub(super) async fn relay(
+pub async fn relay(
     pipeline: &Pipeline,
     roster: &Rc<Roster>,
     service: ServiceId,
