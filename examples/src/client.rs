@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 client: one connection, one request, the whole answer. It sends the target byte for
 //! byte, as `curl --path-as-is` does.
 
+use crate::people;
 use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -8,10 +9,20 @@ use hyper::client::conn::http1;
 use hyper::header::HOST;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use std::path::PathBuf;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where a request goes: a port of this machine.
+pub struct To {
+    /// The port.
+    pub port: u16,
+    /// Over TLS, as one of the people: the folder `people` and a name.
+    pub person: Option<(PathBuf, &'static str)>,
+}
 
 /// A whole answer.
 pub struct Reply {
@@ -34,17 +45,29 @@ impl Reply {
 
 /// A GET of `target` at a port of this machine.
 pub async fn get(port: u16, target: &str) -> anyhow::Result<Reply> {
-    send(port, Request::get(target).body(Full::default())?).await
+    send(&To { port, person: None }, Request::get(target).body(Full::default())?).await
 }
 
-/// Sends `request` to a port of this machine and reads the answer to its end.
-pub async fn send(port: u16, request: Request<Full<Bytes>>) -> anyhow::Result<Reply> {
-    tokio::time::timeout(PATIENCE, exchange(port, request)).await.context("no answer in time")?
+/// Sends `request` and reads the answer to its end. Without a `Host` of its own it asks for the address it goes to.
+pub async fn send(to: &To, request: Request<Full<Bytes>>) -> anyhow::Result<Reply> {
+    tokio::time::timeout(PATIENCE, connect(to, request)).await.context("no answer in time")?
 }
 
-async fn exchange(port: u16, mut request: Request<Full<Bytes>>) -> anyhow::Result<Reply> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    request.headers_mut().insert(HOST, format!("127.0.0.1:{port}").parse()?);
+async fn connect(to: &To, mut request: Request<Full<Bytes>>) -> anyhow::Result<Reply> {
+    let stream = TcpStream::connect(("127.0.0.1", to.port)).await?;
+    let name = if to.person.is_some() { people::HOST } else { "127.0.0.1" };
+    let address = format!("{name}:{}", to.port).parse()?;
+    request.headers_mut().entry(HOST).or_insert(address);
+    match &to.person {
+        Some((folder, person)) => exchange(people::connect(folder, person, stream).await?, request).await,
+        None => exchange(stream, request).await,
+    }
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+) -> anyhow::Result<Reply> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::task::spawn_local(connection);
     let (head, body) = sender.send_request(request).await?.into_parts();

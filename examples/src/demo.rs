@@ -1,23 +1,19 @@
-//! The demo: three services and the edge as processes, ready one after the other, stopped together.
+//! The demo: an authority, four services each beside its sidecar, and the edge, all as processes: ready one after the
+//! other, stopped together.
 
-use crate::client;
+use crate::folder::Folder;
 use crate::options::Options;
-use crate::process::{Logs, Process, Processes};
-use crate::tour;
-use anyhow::{Context as _, anyhow, bail};
-use std::fs::DirBuilder;
-use std::io::ErrorKind;
-use std::net::TcpListener;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use crate::ports::{ADMIN, AUTHORITY, EDGE, MEMBERS, Member, PEOPLE, Ports};
+use crate::process::{Process, Processes};
+use crate::{authority, client, people, tour};
+use anyhow::anyhow;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The configuration of the edge, as it stands in the folder `shop` with the pleasant ports.
-const CONFIG: &str = include_str!("../shop/portcullis.yaml");
+pub const EDGE_CONFIG: &str = include_str!("../shop/portcullis.yaml");
 const TICK: Duration = Duration::from_millis(50);
-/// How often [`TICK`] passes before we stop waiting for a process: 30 s.
-const TICKS_TO_READY: usize = 600;
 
 /// Runs until Ctrl-C or SIGTERM, or to the end of the check; everything is stopped when this returns.
 pub async fn run(options: Options) -> anyhow::Result<()> {
@@ -36,47 +32,82 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     drop(processes);
     match ended {
         Ok(()) => folder.remove(),
-        Err(fault) => Err(fault.context(format!("logs stay in {}", folder.0.display()))),
+        Err(fault) => Err(fault.context(format!("logs stay in {}", folder.text("logs")))),
     }
 }
 
 async fn serve(options: &Options, ports: &Ports, folder: &Folder, all: &mut Processes) -> anyhow::Result<()> {
-    start(ports, folder, all).await?;
+    people::write(&folder.path("people"))?;
+    start_authority(ports, folder, all).await?;
+    start_services(ports, folder, all).await?;
+    start_edge(ports, folder, all).await?;
+    let tour = tour::Tour { ports, folder };
     if options.check {
-        return tour::check(ports).await;
+        tour.check().await?;
+        return all.all_run();
     }
-    tour::print(ports, &folder.config(), &folder.0);
+    tour.print();
     loop {
         tokio::time::sleep(TICK).await;
         all.all_run()?;
     }
 }
 
-async fn start(ports: &Ports, folder: &Folder, all: &mut Processes) -> anyhow::Result<()> {
-    for (name, port) in [("catalog", ports.catalog), ("orders", ports.orders), ("users", ports.users)] {
-        let words = ["service", name, "--port", &port.to_string()];
-        let process = all.add(Process::start(name, &words, folder.logs(name, name))?);
-        ready(process, port, "/healthz").await?;
-        println!("  {name:<8} ready at 127.0.0.1:{port}");
-    }
-    std::fs::write(folder.config(), ports.written_into(CONFIG))?;
-    let config = folder.config().display().to_string();
-    let words = ["portcullis", "edge", "--config", &config];
-    let process = all.add(Process::start("edge", &words, folder.logs("access", "edge"))?);
-    ready(process, ports.admin, "/ready").await?;
-    println!("  {:<8} ready at 127.0.0.1:{}, admin at 127.0.0.1:{}", "edge", ports.edge, ports.admin);
+async fn start_authority(ports: &Ports, folder: &Folder, all: &mut Processes) -> anyhow::Result<()> {
+    authority::init(ports, folder).await?;
+    let port = ports.of(AUTHORITY);
+    all.add(Process::start("ca", &authority::serve(ports, folder), folder.logs("ca"))?);
+    all.until("ca", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await?;
+    println!("  {:<8} ready at 127.0.0.1:{port}, certificates of the mesh live a minute", "ca");
     Ok(())
 }
 
-async fn ready(process: &mut Process, port: u16, path: &str) -> anyhow::Result<()> {
-    for _ in 0..TICKS_TO_READY {
-        if client::get(port, path).await.is_ok_and(|reply| reply.status.is_success()) {
-            return Ok(());
-        }
-        process.still_runs()?;
-        tokio::time::sleep(TICK).await;
+/// All at once: each waits for its certificate, then starts its application.
+async fn start_services(ports: &Ports, folder: &Folder, all: &mut Processes) -> anyhow::Result<()> {
+    for member in &MEMBERS {
+        let config = format!("sidecars/{}.yaml", member.name);
+        folder.write(&config, &ports.written_into(member.config))?;
+        let mut words = vec!["portcullis".into(), "sidecar".into(), "--config".into(), folder.text(&config)];
+        words.push("--".into());
+        words.extend(application(member, ports)?);
+        all.add(Process::start(member.name, &words, folder.logs(member.name))?);
     }
-    bail!("{} does not get ready at port {port}; its last lines:{}", process.name, process.last_lines())
+    for member in &MEMBERS {
+        is_ready(all, member.name, ports.of(member.ready())).await?;
+        let (app, mesh) = (ports.of(member.app()), ports.of(member.mesh()));
+        println!("  {:<8} ready at 127.0.0.1:{app}, its sidecar at 127.0.0.1:{mesh}", member.name);
+    }
+    Ok(())
+}
+
+/// The words that start a service.
+fn application(member: &Member, ports: &Ports) -> anyhow::Result<Vec<String>> {
+    let program = std::env::current_exe()?.display().to_string();
+    let port = ports.of(member.app()).to_string();
+    let mut words = vec![program, "service".into(), member.name.into(), "--port".into(), port];
+    if member.calls {
+        words.extend(["--outbound".into(), ports.of(member.outbound()).to_string()]);
+    }
+    Ok(words)
+}
+
+async fn start_edge(ports: &Ports, folder: &Folder, all: &mut Processes) -> anyhow::Result<()> {
+    const CONFIG: &str = "portcullis.yaml";
+    folder.write(CONFIG, &ports.written_into(EDGE_CONFIG))?;
+    let words = ["portcullis", "edge", "--config", &folder.text(CONFIG)].map(str::to_owned);
+    all.add(Process::start("edge", &words, folder.logs("edge"))?);
+    is_ready(all, "edge", ports.of(ADMIN)).await?;
+    let [plain, tls, admin] = [EDGE, PEOPLE, ADMIN].map(|pleasant| ports.of(pleasant));
+    println!(
+        "  {:<8} ready at 127.0.0.1:{plain}, for people at 127.0.0.1:{tls}, admin at 127.0.0.1:{admin}",
+        "edge"
+    );
+    Ok(())
+}
+
+async fn is_ready(all: &mut Processes, name: &str, port: u16) -> anyhow::Result<()> {
+    all.until(name, async || client::get(port, "/ready").await.is_ok_and(|reply| reply.status.is_success()))
+        .await
 }
 
 /// Resolves at the first SIGINT or SIGTERM after this call.
@@ -89,134 +120,4 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
-}
-
-/// Where everybody listens.
-pub struct Ports {
-    pub edge: u16,
-    pub admin: u16,
-    pub catalog: u16,
-    pub orders: u16,
-    pub users: u16,
-}
-
-impl Ports {
-    /// Holds all ports for a moment to know that they are free and differ.
-    fn choose(options: &Options) -> anyhow::Result<Self> {
-        let mut held = Vec::new();
-        let mut hold = |who: &str, port: u16, option: &str| {
-            let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|fault| match fault.kind() {
-                ErrorKind::AddrInUse => anyhow!(
-                    "port {port} for {who} is taken; choose another with {option} N ({option} 0: any free one)"
-                ),
-                _ => anyhow::Error::new(fault).context(format!("cannot use port {port} for {who}")),
-            })?;
-            let port = listener.local_addr()?.port();
-            held.push(listener);
-            anyhow::Ok(port)
-        };
-        let service = |number: u16| match options.port_base {
-            0 => Ok(0),
-            base => base.checked_add(number).context("--port-base is too high"),
-        };
-        Ok(Self {
-            edge: hold("the edge", options.edge_port, "--edge-port")?,
-            admin: hold("the admin page", options.admin_port, "--admin-port")?,
-            catalog: hold("catalog", service(1)?, "--port-base")?,
-            orders: hold("orders", service(2)?, "--port-base")?,
-            users: hold("users", service(3)?, "--port-base")?,
-        })
-    }
-
-    /// `config` with the pleasant ports replaced by these.
-    fn written_into(&self, config: &str) -> String {
-        const ADDRESS: &str = "127.0.0.1:";
-        let mut parts = config.split(ADDRESS);
-        let mut written = parts.next().unwrap_or_default().to_owned();
-        // One pass: replacing one port after the other could replace what was just written.
-        for part in parts {
-            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-            let (port, rest) = part.split_at(digits);
-            let own = match port {
-                "8080" => self.edge.to_string(),
-                "9901" => self.admin.to_string(),
-                "8101" => self.catalog.to_string(),
-                "8102" => self.orders.to_string(),
-                "8103" => self.users.to_string(),
-                other => other.to_owned(),
-            };
-            written.extend([ADDRESS, &own, rest]);
-        }
-        written
-    }
-}
-
-/// The temporary folder of this run: configuration and logs, for its owner only.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn create() -> anyhow::Result<Self> {
-        for number in 0..100_u32 {
-            let path = std::env::temp_dir().join(format!("shop-{}-{number}", std::process::id()));
-            // Fails on anything that is already there, so nobody can have prepared it for us.
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Err(fault) if fault.kind() == ErrorKind::AlreadyExists => {}
-                made => {
-                    return made
-                        .map(|()| Self(path.clone()))
-                        .with_context(|| format!("cannot make {}", path.display()));
-                }
-            }
-        }
-        bail!("no free name for a folder in {}", std::env::temp_dir().display())
-    }
-
-    fn config(&self) -> PathBuf {
-        self.0.join("portcullis.yaml")
-    }
-
-    fn logs(&self, stdout: &str, stderr: &str) -> Logs {
-        let log = |name: &str| self.0.join(format!("{name}.log"));
-        Logs { stdout: log(stdout), stderr: log(stderr) }
-    }
-
-    fn remove(&self) -> anyhow::Result<()> {
-        std::fs::remove_dir_all(&self.0).with_context(|| format!("cannot remove {}", self.0.display()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_port_of_the_configuration_is_replaced_once() {
-        let ports = Ports { edge: 8101, admin: 8102, catalog: 8080, orders: 9901, users: 7 };
-        let config = "a 127.0.0.1:8080, b 127.0.0.1:9901\n[127.0.0.1:8101] 127.0.0.1:8102 127.0.0.1:8103";
-
-        let written = ports.written_into(config);
-
-        assert_eq!(
-            written,
-            "a 127.0.0.1:8101, b 127.0.0.1:8102\n[127.0.0.1:8080] 127.0.0.1:9901 127.0.0.1:7"
-        );
-    }
-
-    #[test]
-    fn the_configuration_names_every_pleasant_port() {
-        for port in ["8080", "9901", "8101", "8102", "8103"] {
-            assert!(CONFIG.contains(&format!("127.0.0.1:{port}")), "{port}");
-        }
-    }
-
-    #[test]
-    fn a_taken_port_is_reported_with_the_option_that_helps() {
-        let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let edge_port = taken.local_addr().unwrap().port();
-
-        let chosen = Ports::choose(&Options { check: false, edge_port, admin_port: 0, port_base: 0 });
-
-        let message = chosen.err().unwrap().to_string();
-        assert!(message.contains("--edge-port") && message.contains(&edge_port.to_string()), "{message}");
-    }
 }

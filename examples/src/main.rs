@@ -1,17 +1,22 @@
-//! `shop`: an edge in front of three small services, with every role in one binary, so that one cargo command
-//! builds and runs them all.
+//! `shop`: an edge, four small services each beside its sidecar, and their certificate authority, with every role in
+//! one binary, so that one cargo command builds and runs them all.
 //!
 //! | words                     | role                                              |
 //! |---------------------------|---------------------------------------------------|
 //! | options only              | the demo: starts the other roles as processes     |
-//! | `service NAME --port N`   | one of the three services                         |
+//! | `service NAME --port N`   | one of the services                               |
+//! | `people FOLDER`           | makes the certificates of the demo's people       |
 //! | `portcullis WORDS…`       | the proxy's own command line                      |
 //!
 //! This file decides which role it is and the exit code: 0 all right, 1 a fault, 2 wrong words.
 
+mod authority;
 mod client;
 mod demo;
+mod folder;
 mod options;
+mod people;
+mod ports;
 mod process;
 mod service;
 mod tour;
@@ -38,7 +43,10 @@ fn main() -> ExitCode {
             Ok(())
         }
         Role::Portcullis(words) => return portcullis::cli::main_from(words),
-        Role::Service(name, port) => run(service::run(name, port)),
+        Role::People(folder) => {
+            std::fs::create_dir_all(&folder).map_err(Into::into).and_then(|()| people::write(&folder))
+        }
+        Role::Service(service) => run(service::run(service)),
         Role::Demo(options) => run(demo::run(options)),
     };
     match ended {

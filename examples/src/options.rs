@@ -1,18 +1,23 @@
 //! The command line of `shop`: words in, a [`Role`] out. Pure.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// What `--help` and a wrong word print.
 pub const USAGE: &str = "\
-usage: shop [--check] [--edge-port N] [--admin-port N] [--port-base N]
-       shop service catalog|orders|users --port N
+usage: shop [--check] [--edge-port N] [--tls-port N] [--admin-port N] [--port-base N]
+       shop service catalog|orders|users|payment --port N [--outbound N]
+       shop people FOLDER
        shop portcullis COMMAND…        (see: shop portcullis --help)
 
-  --check          start all, send the requests of the tour, verify the answers, stop;
-                   takes free ports unless told otherwise
-  --edge-port N    port of the edge       (8080; 0 = any free one)
-  --admin-port N   port of its admin page (9901; 0 = any free one)
-  --port-base N    services at N+1, N+2, N+3 (8100; 0 = any free ones)";
+  --check          start all, do what the tour says, verify what comes of it, stop (a minute or two:
+                   a root is replaced); takes free ports unless told otherwise
+  --edge-port N    port of the edge                   (8080; 0 = any free one)
+  --tls-port N     its port for people                (8443; 0 = any free one)
+  --admin-port N   port of its admin page             (9901; 0 = any free one)
+  --port-base N    certificate authority at N, services at N+1 to N+4, their sidecars up to N+44
+                   (8100; 0 = any free ones)
+  --outbound N     the service calls others at this port, by Host (its sidecar's `outbound:`)";
 
 /// Everything the words said.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,10 +33,20 @@ pub struct Words {
 pub enum Role {
     Help,
     Demo(Options),
-    /// Name of the service and its port.
-    Service(String, u16),
+    Service(Service),
+    /// The folder in which the certificates are made.
+    People(PathBuf),
     /// What follows `portcullis`.
     Portcullis(Vec<OsString>),
+}
+
+/// Options of a service.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Service {
+    pub name: String,
+    pub port: u16,
+    /// Port of this machine at which it calls others; without one it calls nobody.
+    pub outbound: Option<u16>,
 }
 
 /// Options of the demo; a port of 0 stands for any free one.
@@ -39,6 +54,7 @@ pub enum Role {
 pub struct Options {
     pub check: bool,
     pub edge_port: u16,
+    pub tls_port: u16,
     pub admin_port: u16,
     pub port_base: u16,
 }
@@ -50,6 +66,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Words, String> 
     let role = match words.peek().and_then(|word| word.to_str()) {
         Some("portcullis") => Role::Portcullis(words.skip(1).collect()),
         Some("service") => service(&mut words.skip(1))?,
+        Some("people") => people(&mut words.skip(1))?,
         Some("--help" | "-h" | "help") => Role::Help,
         _ => demo(&mut words)?,
     };
@@ -58,18 +75,32 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Words, String> 
 
 fn service(words: &mut dyn Iterator<Item = OsString>) -> Result<Role, String> {
     let name = words.next().ok_or("which service?")?.into_string().map_err(|_| "a name is plain text")?;
-    match words.next() {
-        Some(word) if word == "--port" => Ok(Role::Service(name, number("--port", words.next())?)),
-        _ => Err(format!("service {name} needs --port N")),
+    let (mut port, mut outbound) = (None, None);
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--port") => port = Some(number("--port", words.next())?),
+            Some("--outbound") => outbound = Some(number("--outbound", words.next())?),
+            _ => return Err(format!("unknown word {}", word.display())),
+        }
+    }
+    let port = port.ok_or_else(|| format!("service {name} needs --port N"))?;
+    Ok(Role::Service(Service { name, port, outbound }))
+}
+
+fn people(words: &mut dyn Iterator<Item = OsString>) -> Result<Role, String> {
+    match (words.next(), words.next()) {
+        (Some(folder), None) => Ok(Role::People(folder.into())),
+        _ => Err("people needs one folder".to_owned()),
     }
 }
 
 fn demo(words: &mut dyn Iterator<Item = OsString>) -> Result<Role, String> {
-    let (mut check, mut edge, mut admin, mut base) = (false, None, None, None);
+    let (mut check, mut edge, mut tls, mut admin, mut base) = (false, None, None, None, None);
     while let Some(word) = words.next() {
         match word.to_str() {
             Some("--check") => check = true,
             Some("--edge-port") => edge = Some(number("--edge-port", words.next())?),
+            Some("--tls-port") => tls = Some(number("--tls-port", words.next())?),
             Some("--admin-port") => admin = Some(number("--admin-port", words.next())?),
             Some("--port-base") => base = Some(number("--port-base", words.next())?),
             _ => return Err(format!("unknown word {}", word.display())),
@@ -80,6 +111,7 @@ fn demo(words: &mut dyn Iterator<Item = OsString>) -> Result<Role, String> {
     Ok(Role::Demo(Options {
         check,
         edge_port: or(edge, 8080),
+        tls_port: or(tls, 8443),
         admin_port: or(admin, 9901),
         port_base: or(base, 8100),
     }))
@@ -102,14 +134,15 @@ mod tests {
 
     #[test]
     fn no_words_start_the_demo_on_its_pleasant_ports() {
-        let expected = Options { check: false, edge_port: 8080, admin_port: 9901, port_base: 8100 };
+        let expected =
+            Options { check: false, edge_port: 8080, tls_port: 8443, admin_port: 9901, port_base: 8100 };
 
         assert_eq!(read_line(""), Ok(Role::Demo(expected)));
     }
 
     #[test]
     fn a_check_takes_free_ports_except_where_told() {
-        let expected = Options { check: true, edge_port: 18080, admin_port: 0, port_base: 0 };
+        let expected = Options { check: true, edge_port: 18080, tls_port: 0, admin_port: 0, port_base: 0 };
 
         assert_eq!(read_line("--check --edge-port 18080"), Ok(Role::Demo(expected)));
     }
@@ -123,7 +156,10 @@ mod tests {
 
     #[test]
     fn a_service_is_named_and_given_a_port() {
-        assert_eq!(read_line("service orders --port 8102"), Ok(Role::Service("orders".into(), 8102)));
+        let orders = |outbound| Ok(Role::Service(Service { name: "orders".into(), port: 8102, outbound }));
+
+        assert_eq!(read_line("service orders --port 8102"), orders(None));
+        assert_eq!(read_line("service orders --outbound 8122 --port 8102"), orders(Some(8122)));
         assert!(read(["--tied", "service", "users", "--port", "1"].map(OsString::from)).unwrap().tied);
     }
 
@@ -135,6 +171,9 @@ mod tests {
             ("--port-base 70000", "70000"),
             ("service", "which"),
             ("service orders", "--port"),
+            ("service orders --prot 1", "--prot"),
+            ("people", "folder"),
+            ("people a b", "folder"),
         ] {
             assert!(read_line(line).is_err_and(|wrong| wrong.contains(named)), "{line}");
         }

@@ -12,6 +12,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(20);
+/// How often [`TICK`] passes before we stop waiting for a process: 30 s.
+const TICKS_TO_READY: usize = 1500;
 /// How often [`TICK`] passes before a process that was asked to end is killed: 5 s.
 const TICKS_TO_END: usize = 250;
 
@@ -21,16 +23,33 @@ pub struct Logs {
     pub stderr: PathBuf,
 }
 
+/// How a process that runs to its end has ended.
+pub struct Ended {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs this very program with other words, to its end.
+pub async fn run(words: &[&str]) -> anyhow::Result<Ended> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(words).stdin(Stdio::null()).process_group(0);
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Ended { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) })
+}
+
 /// A running process; stopped when dropped.
 pub struct Process {
-    pub name: &'static str,
+    name: &'static str,
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
     /// Starts this very program again with other words.
-    pub fn start(name: &'static str, words: &[&str], logs: Logs) -> anyhow::Result<Self> {
+    pub fn start(name: &'static str, words: &[String], logs: Logs) -> anyhow::Result<Self> {
         let stderr = File::options().create(true).append(true).open(&logs.stderr)?;
         let stdout = File::options().create(true).append(true).open(&logs.stdout)?;
         let child = Command::new(std::env::current_exe()?)
@@ -46,7 +65,7 @@ impl Process {
     }
 
     /// An error that shows the last lines of its log if the process has ended.
-    pub fn still_runs(&mut self) -> anyhow::Result<()> {
+    fn still_runs(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => Err(anyhow::anyhow!("{}", self.obituary(status))),
@@ -54,7 +73,7 @@ impl Process {
     }
 
     /// The last lines of its log, indented.
-    pub fn last_lines(&self) -> String {
+    fn last_lines(&self) -> String {
         let log = std::fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<_> = log.lines().collect();
@@ -102,14 +121,29 @@ fn pause() {
     std::thread::sleep(TICK);
 }
 
-/// All processes; dropping them, even in a panic, stops the last started first: the edge before its services.
+/// All processes; dropping them, even in a panic, stops the last started first: the edge before what stands behind it,
+/// the authority last.
 #[derive(Default)]
 pub struct Processes(Vec<Process>);
 
 impl Processes {
-    /// Adds the newest and hands it back.
-    pub fn add(&mut self, process: Process) -> &mut Process {
-        self.0.push_mut(process)
+    /// Adds the newest.
+    pub fn add(&mut self, process: Process) {
+        self.0.push(process);
+    }
+
+    /// Waits until `ready` says so: at most 30 s, and not when one of the processes has ended.
+    pub async fn until(&mut self, name: &str, ready: impl AsyncFn() -> bool) -> anyhow::Result<()> {
+        for _ in 0..TICKS_TO_READY {
+            if ready().await {
+                return Ok(());
+            }
+            self.all_run()?;
+            tokio::time::sleep(TICK).await;
+        }
+        let late = self.0.iter().find(|process| process.name == name);
+        let lines = late.map(Process::last_lines).unwrap_or_default();
+        anyhow::bail!("{name} does not get ready; its last lines:{lines}")
     }
 
     /// An error as soon as one of them has ended.

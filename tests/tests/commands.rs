@@ -189,33 +189,53 @@ fn wrong_words_are_2_and_what_cannot_be_run_is_1() {
     assert!(busy.messages.contains("in use"), "{}", busy.messages);
 }
 
-/// Every folder under `examples/` with a configuration.
+/// Every configuration under `examples/`, as a path from there.
 fn examples() -> Vec<PathBuf> {
-    let folders = std::fs::read_dir(repository().join("examples")).expect("examples/");
-    let files = folders.filter_map(|folder| Some(folder.ok()?.path().join("portcullis.yaml")));
-    let mut files: Vec<PathBuf> = files.filter(|file| file.exists()).collect();
+    let root = repository().join("examples");
+    let (mut folders, mut files) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                files.push(path.strip_prefix(&root).expect("inside").to_owned());
+            }
+        }
+    }
     files.sort();
     files
+}
+
+/// A copy of `examples/` in which the certificates are made that are not kept.
+fn furnished(files: &[PathBuf]) -> tempfile::TempDir {
+    let (examples, copy) = (repository().join("examples"), tempfile::tempdir().expect("a folder"));
+    for file in files {
+        let to = copy.path().join(file);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        std::fs::copy(examples.join(file), to).expect("a copy");
+    }
+    let made =
+        Command::new("sh").arg(examples.join("tls/make-certs.sh")).arg(copy.path().join("tls")).status();
+    assert!(made.expect("sh runs").success());
+    let people = copy.path().join("shop/people").display().to_string();
+    assert_eq!(run("shop", &["people", &people]).code, Some(0));
+    copy
 }
 
 #[test]
 fn every_example_is_sound_and_its_tests_pass() {
     let files = examples();
-    assert!(files.iter().any(|file| file.ends_with(Path::new("shop/portcullis.yaml"))), "{files:?}");
+    for known in ["shop/portcullis.yaml", "shop/sidecars/payment.yaml", "mesh/users.yaml"] {
+        assert!(files.iter().any(|file| file == Path::new(known)), "{files:?}");
+    }
+
+    let copy = furnished(&files);
 
     for file in files {
-        // In a copy, because certificates of an example are made, not kept.
-        let copy = tempfile::tempdir().expect("a folder");
-        let (folder, file) = (file.parent().expect("a folder"), copy.path().join("portcullis.yaml"));
-        std::fs::copy(folder.join("portcullis.yaml"), &file).expect("a copy");
-        if folder.join("make-certs.sh").exists() {
-            let made =
-                std::process::Command::new("sh").arg(folder.join("make-certs.sh")).arg(copy.path()).status();
-            assert!(made.expect("sh runs").success(), "{}", folder.display());
-        }
-        let path = file.to_str().expect("text");
+        let path = copy.path().join(file).display().to_string();
         for command in ["check", "test"] {
-            let ran = portcullis(&[command, path]);
+            let ran = portcullis(&[command, &path]);
             assert_eq!(ran.code, Some(0), "{command} {path}\n{}{}", ran.out, ran.err);
         }
     }

@@ -1,19 +1,27 @@
-//! What the three services share: a listener, one log line per request on stdout, JSON in and JSON out.
-//! The part that answers is plain: a [`Request`] in, an [`Answer`] out, no I/O.
+//! What the services share: a listener, one log line per request on stdout, JSON in and JSON out.
+//! The part that answers is plain: a [`Request`] in, an [`Answer`] out, no I/O. A call to another service that an answer
+//! needs is made in between: [`Service::needs`] says which, and the request then holds what came of it.
 
+mod call;
 mod catalog;
 mod orders;
+mod payment;
 mod users;
 
+pub use call::{Call, Called};
+
+use crate::options;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, LOCATION, SERVER};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +32,11 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// One service: its state and how it answers.
 pub trait Service: 'static {
+    /// The call to another service without which there is no answer.
+    fn needs(&self, _request: &Request) -> Option<Call> {
+        None
+    }
+
     fn answer(&mut self, request: &Request) -> Answer;
 }
 
@@ -36,9 +49,22 @@ pub struct Request {
     pub query: String,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// What came of the call that was needed; `None` when none was, or the service calls nobody.
+    pub called: Option<Called>,
 }
 
 impl Request {
+    fn read(head: Parts, body: Bytes) -> Self {
+        Self {
+            method: head.method.as_str().replace("HEAD", "GET"),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            headers: head.headers,
+            body,
+            called: None,
+        }
+    }
+
     /// The parts of the path between slashes.
     pub fn segments(&self) -> Vec<&str> {
         self.path.split('/').filter(|segment| !segment.is_empty()).collect()
@@ -77,35 +103,46 @@ impl Answer {
     }
 }
 
-/// Runs the service called `name` until SIGTERM or Ctrl-C.
-pub async fn run(name: String, port: u16) -> anyhow::Result<()> {
+/// A service as it runs.
+struct Running {
+    name: String,
+    /// Where it calls others.
+    outbound: Option<u16>,
+    service: RefCell<Box<dyn Service>>,
+}
+
+/// Runs a service until SIGTERM or Ctrl-C.
+pub async fn run(options: options::Service) -> anyhow::Result<()> {
+    let options::Service { name, port, outbound } = options;
     let service: Box<dyn Service> = match name.as_str() {
         "catalog" => Box::new(catalog::Catalog::stocked()),
         "orders" => Box::<orders::Orders>::default(),
         "users" => Box::new(users::Users::registered()),
-        _ => bail!("there is no service {name}; there are catalog, orders and users"),
+        "payment" => Box::<payment::Payment>::default(),
+        _ => bail!("there is no service {name}; there are catalog, orders, users and payment"),
     };
+    let running = Rc::new(Running { name, outbound, service: RefCell::new(service) });
     let listener =
         TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("cannot use port {port}"))?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
-        () = accept(listener, Rc::new(RefCell::new(service)), &name) => {}
+        () = accept(listener, running) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     Ok(())
 }
 
-async fn accept(listener: TcpListener, service: Rc<RefCell<Box<dyn Service>>>, name: &str) {
+async fn accept(listener: TcpListener, running: Rc<Running>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of files, most likely: others must finish first.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (service, name) = (Rc::clone(&service), name.to_owned());
+        let running = Rc::clone(&running);
         tokio::task::spawn_local(async move {
-            let exchange = service_fn(|request| exchange(request, &service, &name));
+            let exchange = service_fn(|request| exchange(request, &running));
             let mut http = http1::Builder::new();
             let _ = http.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), exchange).await;
         });
@@ -114,24 +151,45 @@ async fn accept(listener: TcpListener, service: Rc<RefCell<Box<dyn Service>>>, n
 
 async fn exchange(
     request: hyper::Request<Incoming>,
-    service: &RefCell<Box<dyn Service>>,
-    name: &str,
+    running: &Running,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
+    let id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("-").to_owned();
+    let line = format!("{} {}", head.method, head.uri);
     let answer = match Limited::new(body, MAX_BODY).collect().await {
         Err(_) => Answer::fault(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or was cut off"),
-        Ok(_) if head.uri.path() == "/healthz" => Answer::ok(json!({ "status": "ok" })),
-        Ok(body) => service.borrow_mut().answer(&Request {
-            method: head.method.as_str().replace("HEAD", "GET"),
-            path: head.uri.path().to_owned(),
-            query: head.uri.query().unwrap_or_default().to_owned(),
-            headers: head.headers.clone(),
-            body: body.to_bytes(),
-        }),
+        Ok(_) if head.uri.path() == "/healthz" => {
+            // Asked every second: no line in the log.
+            return Ok(Answer::ok(json!({ "status": "ok" })).into_response(&running.name));
+        }
+        Ok(body) => running.answer(Request::read(head, body.to_bytes())).await,
     };
-    let id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("-");
-    println!("{} {} {} request-id={id}", head.method, head.uri, answer.status.as_u16());
-    Ok(answer.into_response(name))
+    println!("{line} {} request-id={id}", answer.status.as_u16());
+    Ok(answer.into_response(&running.name))
+}
+
+impl Running {
+    async fn answer(&self, mut request: Request) -> Answer {
+        let needed = self.service.borrow().needs(&request);
+        if let Some((call, outbound)) = needed.zip(self.outbound) {
+            request.called = Some(call.make(outbound, &request).await);
+        }
+        self.service.borrow_mut().answer(&request)
+    }
+}
+
+/// Every header as it was received; the values of a repeated one in a row. Of the passport only that it is there: it is
+/// good for a minute in the hands it was given to, and nowhere to be shown around.
+fn mirror(headers: &HeaderMap) -> Value {
+    let mut received = BTreeMap::<&str, Vec<_>>::new();
+    for (name, value) in headers {
+        let shown = match name.as_str() {
+            "txn-token" => format!("({} bytes)", value.len()).into(),
+            _ => String::from_utf8_lossy(value.as_bytes()),
+        };
+        received.entry(name.as_str()).or_default().push(shown);
+    }
+    received.into_iter().map(|(name, values)| (name, values.join(", "))).collect()
 }
 
 impl Answer {
@@ -176,7 +234,19 @@ mod tests {
         let (method, target) = line.split_once(' ').unwrap();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let [method, path, query] = [method, path, query].map(str::to_owned);
-        Request { method, path, query, body: body.to_owned().into(), headers: HeaderMap::new() }
+        Request { method, path, query, body: body.to_owned().into(), ..Request::default() }
+    }
+
+    #[test]
+    fn the_mirror_shows_every_value_of_a_header_but_no_passport() {
+        let mut asked = HeaderMap::new();
+        for (name, value) in [("x-one", "1"), ("x-two", "a"), ("x-two", "b"), ("txn-token", "secret")] {
+            asked.append(name, value.parse().unwrap());
+        }
+
+        let shown = mirror(&asked);
+
+        assert_eq!(shown, json!({ "x-one": "1", "x-two": "a, b", "txn-token": "(6 bytes)" }));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Orders: taken, checked, kept in memory, listed.
+//! Orders: checked, paid where there is somebody to pay, kept in memory, listed.
 
-use super::{Answer, Request, Service};
+use super::{Answer, Call, Called, Request, Service};
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -38,14 +38,21 @@ impl Order {
 }
 
 impl Orders {
-    fn create(&mut self, body: &[u8]) -> Answer {
+    fn create(&mut self, body: &[u8], paid: Option<&Called>) -> Answer {
         let order = match Order::read(body) {
             Ok(order) => order,
             Err(wrong) => return Answer::fault(StatusCode::BAD_REQUEST, &wrong),
         };
+        if let Some(refused) = paid.filter(|paid| paid.status != StatusCode::CREATED) {
+            let body = json!({ "error": "the order could not be paid", "payment": refused.body });
+            return Answer { status: StatusCode::PAYMENT_REQUIRED, location: None, body };
+        }
         self.taken += 1;
-        let answer =
-            Answer::created(format!("/orders/{}", self.taken), json!({ "id": self.taken, "order": order }));
+        let mut body = json!({ "id": self.taken, "order": order });
+        if let Some(paid) = paid {
+            body["receipt"] = paid.body.clone();
+        }
+        let answer = Answer::created(format!("/orders/{}", self.taken), body);
         self.kept.insert(self.taken, order);
         if self.kept.len() > KEPT {
             self.kept.pop_first();
@@ -61,9 +68,17 @@ impl Orders {
 }
 
 impl Service for Orders {
+    fn needs(&self, request: &Request) -> Option<Call> {
+        if request.method != "POST" || request.segments() != ["orders"] {
+            return None;
+        }
+        let order = Order::read(&request.body).ok()?;
+        Some(Call { host: "payment", path: "/charges", body: json!({ "order": order }) })
+    }
+
     fn answer(&mut self, request: &Request) -> Answer {
         match (request.method.as_str(), request.segments().as_slice()) {
-            ("POST", ["orders"]) => self.create(&request.body),
+            ("POST", ["orders"]) => self.create(&request.body, request.called.as_ref()),
             ("GET", ["orders"]) => Answer::ok(json!(self.kept)),
             ("GET", ["orders", id]) => self.get(id),
             _ => Answer::not_found(),
@@ -88,6 +103,27 @@ mod tests {
     }
 
     #[test]
+    fn an_order_comes_with_the_receipt_of_the_one_who_paid() {
+        let mut asked = request("POST /orders", r#"{"product":"p-1","quantity":2}"#);
+        assert_eq!(Orders::default().needs(&asked).map(|call| call.host), Some("payment"));
+        asked.called = Some(Called { status: StatusCode::CREATED, body: json!({ "charged_to": "alice" }) });
+
+        let answer = Orders::default().answer(&asked);
+
+        assert_eq!(answer.body["receipt"]["charged_to"], "alice");
+    }
+
+    #[test]
+    fn an_order_that_is_not_paid_is_not_kept() {
+        let mut orders = Orders::default();
+        let mut asked = request("POST /orders", r#"{"product":"p-1","quantity":2}"#);
+        asked.called = Some(Called { status: StatusCode::FORBIDDEN, body: json!("no") });
+
+        assert_eq!(orders.answer(&asked).status, 402);
+        assert_eq!(orders.answer(&request("GET /orders", "")).body, json!({}));
+    }
+
+    #[test]
     fn an_order_that_makes_no_sense_is_refused_and_not_kept() {
         let mut orders = Orders::default();
 
@@ -101,7 +137,8 @@ mod tests {
             r#"{"product":"p-1","quantity":101}"#,
             r#"{"product":"p-1","quantity":1,"price":0}"#,
         ] {
-            assert_eq!(orders.answer(&request("POST /orders", body)).status, 400, "{body}");
+            let asked = request("POST /orders", body);
+            assert_eq!((orders.needs(&asked), orders.answer(&asked).status.as_u16()), (None, 400), "{body}");
         }
         assert_eq!(orders.answer(&request("GET /orders", "")).body, json!({}));
     }

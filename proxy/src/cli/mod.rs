@@ -176,6 +176,9 @@ Exit codes: 0 when all are sound, 1 when one is not, 2 on a wrong command line."
 Examples:
   portcullis explain --config edge.yaml 'GET /orders/17'
   portcullis explain --config edge.yaml 'POST /orders?dry=1' --host shop.example -H 'X-Beta: 1'
+  portcullis explain --config edge.yaml --as user=alice 'GET /me'                      # with her certificate
+  portcullis explain --config order.yaml --from spiffe://shop.example/edge --as user=alice,scope=orders:write \
+    'POST /orders'                                                                   # of a sidecar
 
 Exit codes: 0 when the request would be forwarded, 3 when it would be refused, 1 on an error, 2 on a
 wrong command line.")]

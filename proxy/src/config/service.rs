@@ -21,6 +21,8 @@ pub struct Service {
     pub balance: Balance,
     /// What is spoken to it.
     pub protocol: Protocol,
+    /// The file says so; otherwise connections of the application that the kernel captured are looked at first.
+    pub declared: bool,
     /// TLS towards it; `None` = plain.
     pub tls: Option<UpstreamTls>,
     /// Mutual TLS towards it: that identity and no other.

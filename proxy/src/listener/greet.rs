@@ -2,6 +2,7 @@
 //!
 //! First bytes are peeked at, not read, so that nothing has to be put back.
 
+use super::detect::{Detected, detect};
 use super::proxy_protocol::{self, Parsed, Source};
 use crate::telemetry::metrics::Refusal;
 use std::io;
@@ -53,6 +54,11 @@ pub async fn spoken(stream: &TcpStream) -> io::Result<Option<Http>> {
 /// Whether the client begins with TLS. `None` = it left without a byte.
 pub async fn is_tls(stream: &TcpStream) -> io::Result<Option<bool>> {
     peek_until(stream, |bytes| bytes.first().map(|first| *first == TLS_HANDSHAKE)).await
+}
+
+/// What is spoken on a connection that may be anything. `None` = the client left without a byte.
+pub async fn detected(stream: &TcpStream) -> io::Result<Option<Detected>> {
+    peek_until(stream, |bytes| Some(detect(bytes)).filter(|detected| *detected != Detected::NeedMore)).await
 }
 
 /// Peeks until `judge` has seen enough; `None` when the peer closed before.

@@ -3,7 +3,7 @@
 //! | first bytes  | `permissive: false` (default)        | `permissive: true`                     |
 //! |--------------|--------------------------------------|----------------------------------------|
 //! | TLS          | both sides show a certificate        | the same                               |
-//! | anything else| closed without an answer             | served, as coming from nobody we know  |
+//! | anything else| a TLS alert, closed                 | served, as coming from nobody we know  |
 //!
 //! Must not know: what the peer may do.
 

@@ -6,6 +6,7 @@
 
 use super::accept::{Acceptor, Settings};
 use super::connection::{Connection, client_address};
+use super::detect::{self, Plan};
 use super::gate::{RequestGate, RequestRules};
 use super::greet::{self, Http};
 use super::guarded::Guarded;
@@ -59,7 +60,7 @@ pub async fn connection(
     };
     let client = client_address(peer, said);
     let _counted = settings.limits.open_from(client.ip()).ok_or(Refusal::PerAddress)?;
-    let role = match whither(acceptor, &settings, &stream)? {
+    let role = match whither(acceptor, &settings, &stream).await? {
         Whither::Http(role) => role,
         Whither::Bytes(service) => {
             return crate::pipeline::relay::relay(&acceptor.pipeline, &acceptor.roster, service, stream)
@@ -133,29 +134,55 @@ enum Whither {
 }
 
 /// The role of a connection: its listener's, unless the kernel took it on its way to a service.
-fn whither(acceptor: &Acceptor, settings: &Settings, stream: &TcpStream) -> Result<Whither, Refusal> {
-    let snapshot = acceptor.pipeline.snapshot.borrow();
+async fn whither(acceptor: &Acceptor, settings: &Settings, stream: &TcpStream) -> Result<Whither, Refusal> {
+    let snapshot = Rc::clone(&acceptor.pipeline.snapshot.borrow());
+    let service = |id: ServiceId| snapshot.config.services.get(id.0);
     let role = match settings.listener.role {
         Role::Captured => match capture::original_destination(stream) {
             None => Role::Outbound,
             Some(destination) => {
-                snapshot.config.service_at(destination).map(Role::Local).ok_or_else(|| {
+                let id = snapshot.config.service_at(destination).ok_or_else(|| {
                     if acceptor.may_complain() {
                         tracing::warn!(%destination, hint = HINT, "a captured connection goes to no service");
                     }
                     Refusal::NoService
-                })?
+                })?;
+                let declared = service(id).filter(|one| one.declared).map(|one| one.protocol);
+                return captured(id, declared, destination.port(), stream).await;
             }
         },
         role => role,
     };
-    let of = |id: ServiceId| snapshot.config.services.get(id.0);
     Ok(match role {
-        Role::Local(id) if of(id).is_some_and(|service| service.protocol == Protocol::Tcp) => {
-            Whither::Bytes(id)
-        }
+        Role::Local(id) if service(id).is_some_and(|one| one.protocol == Protocol::Tcp) => Whither::Bytes(id),
         role => Whither::Http(role),
     })
+}
+
+/// What is declared counts; the rest is looked at. No rule of ours reads what the application sends, so what is no HTTP
+/// passes as it is.
+async fn captured(
+    id: ServiceId,
+    declared: Option<Protocol>,
+    port: u16,
+    stream: &TcpStream,
+) -> Result<Whither, Refusal> {
+    let mut detected = None;
+    if detect::must_detect(declared, port) {
+        match tokio::time::timeout(detect::PATIENCE, greet::detected(stream)).await {
+            Ok(found) => detected = found.ok().flatten(),
+            Err(_silent) => tracing::info!(
+                port,
+                hint = "declare `protocol:` of the service",
+                "the client is silent: taken for tcp"
+            ),
+        }
+    }
+    match detect::plan(declared, port, false, detected) {
+        Plan::Http(_) => Ok(Whither::Http(Role::Local(id))),
+        Plan::Tcp => Ok(Whither::Bytes(id)),
+        Plan::Refuse(_unread) => Err(Refusal::NoService),
+    }
 }
 
 fn describe(

@@ -2,8 +2,8 @@
 //!
 //! | `health:` | is well when | asked |
 //! |--|--|--|
-//! | with a path | `GET path` answers 2xx in time | every interval, for ever |
-//! | without a path | it takes a connection in time | every interval, for ever |
+//! | with a path | `GET path` answers 2xx in time | every interval, for ever; four times a second while it is not |
+//! | without a path | it takes a connection in time | the same |
 //! | none | it has taken a connection once | four times a second, until then |
 //!
 //! What follows from the answers is `pulse`. A redirect is no 2xx: where it leads might be anybody's. Must not know: requests.
@@ -49,7 +49,9 @@ async fn probe(workload: &Workload, sender: &watch::Sender<bool>) {
             // From now on it is taken to be well; whoever wants more sets `health:`.
             return sender.closed().await;
         }
-        sleep(health.interval).await;
+        // At the start it is waited for: asking too early must not cost a whole interval.
+        let pause = if pulse.healthy() { health.interval } else { health.interval.min(EAGER) };
+        sleep(pause).await;
     }
 }
 

@@ -279,7 +279,7 @@ fn service(service: &Service, routes: &[Route], id: ServiceId) -> Value {
                 Balance::RoundRobin => "round-robin",
             }),
         ),
-        ("protocol", json!(member::protocol(service.protocol))),
+        ("protocol", json!(service.declared.then(|| member::protocol(service.protocol)))),
         ("tls", tls),
         ("mesh", json!(service.mesh.as_ref().map(portcullis_ca::SpiffeId::as_str))),
         ("identity", if service.plain_identity { json!("headers") } else { Value::Null }),

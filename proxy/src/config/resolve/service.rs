@@ -45,6 +45,7 @@ fn service(name: &Text, raw: &raw::Service, context: &Context<'_>) -> Service {
             Some(raw::Balance::LeastRequest) | None => Balance::LeastRequest,
         },
         protocol,
+        declared: raw.protocol.is_some() || raw.mesh.is_some() || raw.tls.is_some(),
         tls: raw.tls.as_ref().and_then(|tls| upstream_tls(tls, context)),
         mesh: raw.mesh.as_ref().and_then(|id| names::spiffe_id(id, context)),
         plain_identity: raw.identity.is_some(),

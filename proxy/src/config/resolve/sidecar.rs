@@ -119,6 +119,7 @@ pub(super) fn app(raw: &raw::File, sidecar: Option<&Sidecar>, context: &Context<
         endpoints: workload.map(|one| Endpoint { address: one.app, weight: 1 }).into_iter().collect(),
         balance: Balance::default(),
         protocol,
+        declared: true,
         tls: None,
         mesh: None,
         plain_identity: protocol != Protocol::Tcp,
@@ -130,7 +131,7 @@ pub(super) fn app(raw: &raw::File, sidecar: Option<&Sidecar>, context: &Context<
 
 /// Inbound, outbound, then one for each `local:`.
 pub(super) fn listeners(raw: &raw::File, services: &[Service], context: &Context<'_>) -> Vec<Listener> {
-    let inbound = raw.inbound.as_ref().and_then(|inbound| self::inbound(inbound, context));
+    let inbound = raw.inbound.as_ref().and_then(|inbound| self::inbound(inbound, raw, context));
     let outbound = raw.outbound.as_ref().and_then(|outbound| self::outbound(outbound, context));
     let default = (raw::Caps::default(), raw::Timeouts::default());
     let (caps, timeouts) = raw
@@ -146,7 +147,14 @@ pub(super) fn listeners(raw: &raw::File, services: &[Service], context: &Context
     inbound.into_iter().chain(outbound).chain(locals).collect()
 }
 
-fn inbound(raw: &Spanned<raw::Inbound>, context: &Context<'_>) -> Option<Listener> {
+/// Whether the authority is on this machine too: then the whole mesh is meant to be.
+fn is_all_here(file: &raw::File) -> bool {
+    let mesh = file.mesh.as_ref().map(|mesh| &mesh.value);
+    let address = mesh.and_then(|mesh| mesh.ca.as_ref()?.value.address.as_ref());
+    address.is_some_and(|text| text.value.trim_start_matches("https://").starts_with("127."))
+}
+
+fn inbound(raw: &Spanned<raw::Inbound>, file: &raw::File, context: &Context<'_>) -> Option<Listener> {
     let bind = context.required(raw.value.bind.as_ref(), "bind", "`inbound:`", raw.span);
     let permissive = raw.value.permissive.as_ref().is_some_and(|on| on.value);
     if let Some(on) = raw.value.permissive.as_ref().filter(|on| on.value) {
@@ -159,7 +167,7 @@ fn inbound(raw: &Spanned<raw::Inbound>, context: &Context<'_>) -> Option<Listene
     let timeouts = listener::timeouts(&raw.value.timeouts, context);
     let text = bind?;
     let bind = context.address(text)?;
-    if is_loopback(bind) {
+    if is_loopback(bind) && !is_all_here(file) {
         let message = format!("peers cannot reach `{bind}`: nobody outside this machine can");
         context.warn(Code::Suspicious, text.span, message, format!("write `0.0.0.0:{}`", bind.port()));
     }
@@ -170,11 +178,15 @@ fn inbound(raw: &Spanned<raw::Inbound>, context: &Context<'_>) -> Option<Listene
 fn outbound(raw: &Spanned<raw::Outbound>, context: &Context<'_>) -> Option<Listener> {
     let bind = context.required(raw.value.bind.as_ref(), "bind", "`outbound:`", raw.span);
     let bind = own_address(bind?, context)?;
-    let captured = raw.value.capture.as_ref().is_some_and(|word| word.value == raw::Capture::Redirect);
-    let role = if captured { Role::Captured } else { Role::Outbound };
+    let role = if is_captured(&raw.value) { Role::Captured } else { Role::Outbound };
     // What is wrong with these is said where the listeners of `local:` get theirs.
     let caps = all_from_one(&raw.value.caps, context);
     Some(plain(role, bind, caps, listener::timeouts(&raw.value.timeouts, context)))
+}
+
+/// Whether the kernel brings the application's connections.
+fn is_captured(raw: &raw::Outbound) -> bool {
+    raw.capture.as_ref().is_some_and(|word| word.value == raw::Capture::Redirect)
 }
 
 fn plain(role: Role, bind: SocketAddr, caps: Caps, timeouts: Timeouts) -> Listener {
@@ -217,6 +229,7 @@ fn is_loopback(address: SocketAddr) -> bool {
 /// The routes that follow from all this; `services` begins with the workload.
 pub(super) fn routes(raw: &raw::File, services: &[Service], context: &Context<'_>) -> Vec<Route> {
     let hosts = super::hosts::hosts(raw, context);
+    let captured = raw.outbound.as_ref().is_some_and(|outbound| is_captured(&outbound.value));
     let mut routes: Vec<Route> =
         raw.inbound.iter().map(|inbound| inbound_route(inbound, raw, context)).collect();
     let written = raw.services.0.iter().zip(services.iter().enumerate().skip(1)).zip(hosts);
@@ -234,7 +247,7 @@ pub(super) fn routes(raw: &raw::File, services: &[Service], context: &Context<'_
         if raw.outbound.is_some() {
             routes.push(Route { hosts, ..to(format!("out-{}", service.name), Role::Outbound) });
         }
-        if service.local.is_some() {
+        if service.local.is_some() || captured {
             routes.push(to(format!("local-{}", service.name), Role::Local(ServiceId(index))));
         }
     }
