@@ -132,7 +132,7 @@ impl Known {
         self.target = Some(PathAndQuery::from_static("/"));
     }
 
-    fn take_note(&mut self, head: &Parts) {
+    pub(super) fn take_note(&mut self, head: &Parts) {
         self.method = head.method.clone();
         self.version = head.version;
         self.target = head.uri.path_and_query().cloned();

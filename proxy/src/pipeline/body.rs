@@ -121,15 +121,14 @@ impl http_body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(this) = &mut self.get_mut().0 else { return Poll::Ready(None) };
-        if this.exchange.is_cut() {
-            return this.broken(Broken::Cut);
-        }
         let (incoming, idle) = match &mut this.source {
             Source::Local(bytes) => {
                 let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
                 this.exchange.bytes_out += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
                 return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
             }
+            // Not our own words: they may be those that say so.
+            Source::Upstream { .. } if this.exchange.is_cut() => return this.broken(Broken::Cut),
             Source::Upstream { incoming, idle, .. } => (incoming, *idle),
         };
         match Pin::new(incoming).poll_frame(cx) {

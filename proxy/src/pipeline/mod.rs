@@ -194,6 +194,11 @@ impl Pipeline {
             return Err(Rejection::Framing(fault));
         }
         let (mut head, incoming) = request.into_parts();
+        if exchange.takes_tunnels() {
+            // What is behind us speaks no HTTP.
+            exchange.known.take_note(&head);
+            return Err(Rejection::Framing(Fault::MethodNotAllowed));
+        }
         let snapshot = Rc::clone(&exchange.snapshot);
         let admitted = self.admit(exchange, &mut head)?;
         let route = snapshot.route(admitted.way.route).ok_or(Rejection::NoRoute)?;
