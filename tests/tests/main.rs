@@ -18,6 +18,7 @@ mod admin;
 mod capture;
 mod commands;
 mod authority;
+mod mesh;
 mod architecture;
 mod gate_against_hyper;
 mod gates;

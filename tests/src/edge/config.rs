@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 /// A configuration file in the making.
 #[derive(Debug, Clone)]
 pub struct Config {
+    mode: &'static str,
     raw: Option<String>,
     files: Option<u32>,
     workers: u32,
@@ -29,6 +30,7 @@ impl Config {
     #[expect(clippy::new_without_default, reason = "a file in the making is no default")]
     pub fn new() -> Self {
         Self {
+            mode: "edge",
             raw: None,
             files: None,
             workers: 2,
@@ -44,6 +46,11 @@ impl Config {
     /// This text and nothing else.
     pub fn raw(text: impl Into<String>) -> Self {
         Self { raw: Some(text.into()), ..Self::new() }
+    }
+
+    /// This text and nothing else, for `portcullis sidecar`.
+    pub fn sidecar(text: impl Into<String>) -> Self {
+        Self { mode: "sidecar", ..Self::raw(text) }
     }
 
     /// Keys for the plain listener, as in `timeouts: { header: 300ms }`.
@@ -137,6 +144,10 @@ impl Config {
             let _ = writeln!(out, "  - {route}");
         }
         out
+    }
+
+    pub(super) fn mode(&self) -> &'static str {
+        self.mode
     }
 
     pub(super) fn files(&self) -> Option<u32> {

@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A running `portcullis edge`.
+/// A running `portcullis edge`, or a sidecar ([`Config::sidecar`]).
 #[derive(Debug)]
 pub struct Edge {
     child: Mutex<Child>,
@@ -62,7 +62,7 @@ impl Edge {
         let file = folder.path().join("portcullis.yaml");
         std::fs::write(&file, config.yaml()).expect("written");
         let mut child = command(&config)
-            .args(["edge", "--config"])
+            .args([config.mode(), "--config"])
             .arg(&file)
             .current_dir(folder.path())
             .env("NO_COLOR", "1")
