@@ -45,6 +45,7 @@ pub mod mesh;
 pub mod transform;
 pub mod balance;
 pub mod upstream;
+pub mod selftest;
 pub mod telemetry;
 pub mod admin;
 pub mod capture;

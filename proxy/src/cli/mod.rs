@@ -18,6 +18,7 @@ pub mod explain;
 mod launch;
 mod log;
 mod schema;
+mod selftest;
 pub mod sidecar;
 pub mod test;
 mod wait;
@@ -61,6 +62,7 @@ fn run(command: Command) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(args),
         Command::Test(args) => test::run(&args),
+        Command::Selftest(args) => selftest::run(args),
         Command::Ca(args) => portcullis_ca::cli::run(&args, start_long),
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::completions(&args),
@@ -192,6 +194,11 @@ Example, in the configuration:
 
 Exit codes: 0 when all tests hold, 1 when one does not, 2 on a wrong command line.")]
     Test(TestArgs),
+    /// Attack a running sidecar, as those would whom it keeps out.
+    #[command(after_help = "\
+Example:
+  portcullis selftest identity --config order.yaml")]
+    Selftest(selftest::SelftestArgs),
     /// Run the certificate authority of the services, and use it.
     Ca(portcullis_ca::cli::CaArgs),
     /// Print the JSON Schema of the configuration, for editors.

@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod facts;
+pub mod knock;
 pub mod mesh;
 pub mod pem;
 pub mod server;
