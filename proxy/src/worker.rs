@@ -207,7 +207,10 @@ impl Worker {
 
     /// Asks again about the requests that are going on.
     fn review(&self) {
-        let cut = self.pipeline.live.review(&self.pipeline.snapshot.borrow().policy);
+        let snapshot = Rc::clone(&self.pipeline.snapshot.borrow());
+        let permissive = Role::Inbound { permissive: true };
+        let permissive = snapshot.config.listeners.iter().any(|listener| listener.role == permissive);
+        let cut = self.pipeline.live.review(&snapshot.policy, permissive);
         if cut > 0 {
             tracing::warn!(event = "requests_cut", cut, "the rules do not allow them any more");
         }

@@ -13,6 +13,7 @@
 //! | [`H2`]       | a sound HTTP/2 client                                                                 |
 //! | [`Authority`]| certificates of any kind, also wrong ones                                             |
 //! | [`Ca`]       | the real authority: its folder, its commands, its server                              |
+//! | [`sidecar`]  | a whole mesh: authority, sidecars, edge, forgers                                       |
 //! | [`Report`]   | collects what was wrong in the rows of a table, so that one run shows all of it       |
 
 pub mod wait;
@@ -26,11 +27,12 @@ pub mod mutual_tls;
 pub mod upstream;
 pub mod edge;
 pub mod client;
+pub mod sidecar;
 
 pub use ca::{Ca, CaServer, Ran};
 pub use certs::{Authority, Identity};
 pub use client::{Client, Frames, H2, H2Response, ProxyHeader, Raw, TlsClient};
-pub use edge::{Config, Edge, Metrics};
+pub use edge::{Addressed, Config, Edge, Metrics};
 pub use message::{Headers, Request, Response};
 pub use report::Report;
 pub use upstream::{BlackHole, H2Reply, Refused, Reply, Upstream, Wire};

@@ -16,9 +16,10 @@ use rustls::pki_types::ServerName;
 use std::error::Error;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::{Code, Status};
@@ -57,8 +58,7 @@ impl Connection {
     ) -> Result<Self, ClientError> {
         let place = Place::parse(url)?;
         let unreachable = |source| ClientError::Unreachable { url: url.to_owned(), source };
-        let tcp =
-            limited(TcpStream::connect((place.host.as_str(), place.port))).await.map_err(unreachable)?;
+        let tcp = limited(dial(&place.host, place.port)).await.map_err(unreachable)?;
         tcp.set_nodelay(true).map_err(unreachable)?;
         let tls = TlsConnector::from(Arc::clone(config)).connect(place.name, tcp);
         let tls = limited(tls).await.map_err(|error| handshake_failed(url, contact, error))?;
@@ -78,6 +78,31 @@ impl Connection {
         // When it does not end in time it is cut off.
         let _in_time = timeout(CLOSE_LIMIT, self.driver.ended()).await;
     }
+}
+
+/// What is done to a socket before it connects.
+static PREPARE: OnceLock<fn(BorrowedFd<'_>)> = OnceLock::new();
+
+/// From now on every socket towards an authority is shown to `prepare` before it connects; only the first call counts.
+/// For processes whose connections the kernel would send back to them.
+pub fn prepare_sockets(prepare: fn(BorrowedFd<'_>)) {
+    let _first_counts = PREPARE.set(prepare).is_ok();
+}
+
+/// Connects to the first address of `host` that answers.
+async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut fault = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in tokio::net::lookup_host((host, port)).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(prepare) = PREPARE.get() {
+            prepare(socket.as_fd());
+        }
+        match socket.connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => fault = error,
+        }
+    }
+    Err(fault)
 }
 
 impl Line {

@@ -31,6 +31,7 @@ mod watch;
 mod wire;
 
 pub use agent::{Agent, Options};
+pub use connect::prepare_sockets;
 pub use error::{AnswerFault, ClientError, Contact, Distrust};
 pub use exchange::{bootstrap, renew, sync};
 pub use identity::Identity;

@@ -48,6 +48,11 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether peers of the mesh connect there.
+    pub const fn is_inbound(&self) -> bool {
+        matches!(self, Self::Inbound { .. })
+    }
+
     /// The role whose routes hold for connections of this one.
     pub const fn table(self) -> Self {
         match self {

@@ -8,6 +8,7 @@ pub mod views;
 pub mod watch;
 
 use crate::admin::{Lifecycle, ReloadRefused, State};
+use crate::config::listener::Role;
 use crate::config::{self, Config, Loaded, Sidecar, diagnostic};
 use crate::deployment::{Deployment, ListenerKey};
 use crate::drain::{Phase, Trigger};
@@ -195,6 +196,10 @@ impl Control {
         }
         if config.sidecar.as_ref().map(Sidecar::fixed) != before.config.sidecar.as_ref().map(Sidecar::fixed) {
             return Err(ControlError::NeedsRestart { key: "workload` or `ready" });
+        }
+        let captures = |config: &Config| config.listeners.iter().any(|one| one.role == Role::Captured);
+        if captures(&config) != captures(&before.config) {
+            return Err(ControlError::NeedsRestart { key: "outbound.capture" });
         }
         let deployment = Arc::new(Deployment::new(config, Some(&before))?);
         let log = if deployment.config.observe.access_log == before.config.observe.access_log {

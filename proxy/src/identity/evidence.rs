@@ -186,7 +186,9 @@ pub fn verify(presented: &Presented, hands: &Hands<'_>, now: Timestamp) -> Resul
     let said: Vec<Stamp> = read.iter().map(Stamp::read).collect::<Result<_, _>>()?;
     check_hands(&claims, (&passport_text, &stamps, &said), hands, now)?;
     let chains = presented.chains.as_ref().map(text).transpose()?;
-    let signers = signers(chains.as_deref(), hands, now)?;
+    let named: SmallVec<[Fingerprint; stamp::MOST + 1]> =
+        std::iter::once(passport.leaf).chain(read.iter().map(|jws| jws.leaf)).collect();
+    let signers = signers(chains.as_deref(), &named, (hands, now))?;
     let mut used = Vec::new();
     let signed =
         std::iter::once((&passport, &claims.iss)).chain(read.iter().zip(said.iter().map(|s| &s.iss)));
@@ -247,8 +249,12 @@ fn check_hands(
     Ok(())
 }
 
-/// Everybody whose certificate came along, each judged anew.
-fn signers(chains: Option<&str>, hands: &Hands<'_>, now: Timestamp) -> Result<Vec<Signer>, Rejected> {
+/// Everybody whose certificate came along, each judged anew; a certificate nobody names has no business here.
+fn signers(
+    chains: Option<&str>,
+    named: &[Fingerprint],
+    (hands, now): (&Hands<'_>, Timestamp),
+) -> Result<Vec<Signer>, Rejected> {
     let leaf = hands.peer_chain.first().ok_or(Rejected::UntrustedSigner)?;
     let mut signers = vec![Signer {
         leaf: hands.peer_leaf,
@@ -262,15 +268,23 @@ fn signers(chains: Option<&str>, hands: &Hands<'_>, now: Timestamp) -> Result<Ve
         return Err(Rejected::TooLarge);
     }
     for chain in chains {
-        signers.push(signer(chain, hands.trust, now)?);
+        signers.push(signer(chain, named, (hands.trust, now))?);
     }
     Ok(signers)
 }
 
-fn signer(text: &str, trust: &Believed, now: Timestamp) -> Result<Signer, Rejected> {
+fn signer(
+    text: &str,
+    named: &[Fingerprint],
+    (trust, now): (&Believed, Timestamp),
+) -> Result<Signer, Rejected> {
     let chain: Vec<Vec<u8>> = text.split('.').map(decode).collect::<Result<_, _>>()?;
     if chain.len() > LONGEST_CHAIN {
         return Err(Rejected::TooLarge);
+    }
+    // Before any signature is looked at: the others are a stranger's way to make us work.
+    if !chain.first().is_some_and(|leaf| named.contains(&Fingerprint::of(leaf))) {
+        return Err(Rejected::Malformed);
     }
     let links: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
     let svid = verify::verify(&links, &trust.bundle, &trust.denied, Side::Client, now)

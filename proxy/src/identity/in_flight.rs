@@ -9,6 +9,7 @@
 //! Locks are held for a look-up, by shards, so workers rarely meet.
 
 use super::evidence::Carried;
+use super::passport::SKEW;
 use crate::clock;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -81,7 +82,8 @@ impl InFlight {
     pub fn find(&self, passport: &HeaderValue, now: Instant, wall: Timestamp) -> Option<Arc<Carried>> {
         let shard = self.shard(passport);
         let entry = shard.get(passport)?;
-        (entry.lives(now) && wall <= entry.carried.expires).then(|| Arc::clone(&entry.carried))
+        (entry.lives(now) && wall.0 <= entry.carried.expires.0.saturating_add(SKEW))
+            .then(|| Arc::clone(&entry.carried))
     }
 
     /// Forgets what is over.

@@ -63,7 +63,11 @@ pub(super) fn take_one(
     match value {
         _ if twice => Err(Rejected::Duplicate),
         Some(value) if value.len() > longest => Err(Rejected::TooLarge),
-        value => Ok(value),
+        // Copied: a value keeps the whole head alive it was read from, and this one may be remembered.
+        Some(value) => {
+            HeaderValue::from_bytes(value.as_bytes()).map(Some).map_err(|_never| Rejected::Malformed)
+        }
+        None => Ok(None),
     }
 }
 

@@ -28,16 +28,19 @@ const MOST: usize = 4096;
 /// Makes passports and stamps.
 #[derive(Debug, Default)]
 pub struct Signer {
-    passports: HashMap<Principal, Made, RandomState>,
+    passports: HashMap<(Principal, Fingerprint), Arc<Carried>, RandomState>,
     ready: HashTable<Ready>,
     hash: RandomState,
 }
 
-/// A passport made here.
-#[derive(Debug)]
-struct Made {
-    carried: Arc<Carried>,
-    by: Fingerprint,
+/// Looks a passport up without owning the user. By maker, too: at a rotation connections of both certificates are in use.
+#[derive(Hash)]
+struct Maker<'a>(&'a Principal, Fingerprint);
+
+impl hashbrown::Equivalent<(Principal, Fingerprint)> for Maker<'_> {
+    fn equivalent(&self, (principal, by): &(Principal, Fingerprint)) -> bool {
+        self.0 == principal && self.1 == *by
+    }
 }
 
 /// What is handed to one workload.
@@ -81,11 +84,10 @@ impl Signer {
         now: Timestamp,
         txn: u128,
     ) -> Result<Arc<Carried>, AttachError> {
-        if let Some(made) = self.passports.get(principal)
-            && made.by == own.leaf
-            && now.0.saturating_add(LIFE / 2) <= made.carried.expires.0
+        if let Some(carried) = self.passports.get(&Maker(principal, own.leaf))
+            && now.0.saturating_add(LIFE / 2) <= carried.expires.0
         {
-            return Ok(Arc::clone(&made.carried));
+            return Ok(Arc::clone(carried));
         }
         if !principal.is_sound() {
             return Err(AttachError::User);
@@ -101,7 +103,7 @@ impl Signer {
         if self.passports.len() >= MOST {
             self.passports.clear();
         }
-        self.passports.insert(principal.clone(), Made { carried: Arc::clone(&carried), by: own.leaf });
+        self.passports.insert((principal.clone(), own.leaf), Arc::clone(&carried));
         Ok(carried)
     }
 
@@ -141,7 +143,7 @@ impl Signer {
 
     /// Forgets what has expired.
     pub fn purge(&mut self, now: Timestamp) {
-        self.passports.retain(|_, made| now <= made.carried.expires);
+        self.passports.retain(|_, carried| now <= carried.expires);
         self.ready.retain(|ready| now <= ready.carried.expires);
     }
 }
@@ -157,9 +159,10 @@ fn make(carried: &Arc<Carried>, own: &Own, to: &SpiffeId, now: Timestamp) -> Res
     }
     let passport = carried.passport.to_str().map_err(|_never| AttachError::User)?;
     let before = carried.stamps.last().map_or(passport, |stamp| stamp);
-    // It ends with the passport; one that is used in its last second still lives for one.
-    let expires = carried.expires.0.max(now.0 + 1);
-    let stamp = stamp::make(own, to, before, (now.0, expires))?;
+    // It ends with the passport, and must not seem to live longer than one may where our clock is behind its maker's.
+    let expires = carried.expires.0;
+    let issued = now.0.clamp(expires.saturating_sub(LIFE), expires.saturating_sub(1));
+    let stamp = stamp::make(own, to, before, (issued, expires))?;
     let mut stamps: String = carried.stamps.iter().flat_map(|stamp| [&**stamp, ", "]).collect();
     stamps.push_str(&stamp);
     let foreign = carried.signers.iter().filter(|(leaf, _)| *leaf != own.leaf);

@@ -7,6 +7,7 @@ use super::caps::Limits;
 use super::serve;
 use crate::clock;
 use crate::config::Listener;
+use crate::config::listener::Role;
 use crate::config::trust::{Strict, Trust};
 use crate::drain::Roster;
 use crate::pipeline::Pipeline;
@@ -17,6 +18,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -110,6 +112,19 @@ impl Acceptor {
     pub(super) fn retires(&self, tls: Option<&TlsFacts>, now: Instant) -> Option<Instant> {
         let peer = tls?.peer.as_deref()?;
         Some(self.pipeline.seat.get()?.retire_at(&peer.svid, crate::mesh::now(), now))
+    }
+
+    /// When the certificate of a peer ends.
+    pub(super) fn ends(&self, tls: Option<&TlsFacts>, now: Instant) -> Option<Instant> {
+        let peer = tls?.peer.as_deref()?;
+        Some(now + peer.svid.not_after.since(crate::mesh::now()))
+    }
+
+    /// The service a connection goes to, by name: after a reload its number may be another's.
+    pub(super) fn service_of(&self, role: Role) -> Option<Arc<str>> {
+        let Role::Local(id) = role else { return None };
+        let snapshot = self.pipeline.snapshot.borrow();
+        snapshot.config.services.get(id.0).map(|service| Arc::clone(&service.name))
     }
 
     /// At most one line a second: an attack must not become a full disk.

@@ -10,10 +10,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::config::Timeouts;
 use crate::config::listener::Role;
+use crate::config::{Config, ServiceId, Timeouts};
 use crate::tls::facts::TlsFacts;
 use portcullis_ca::spiffe::SpiffeId;
+use std::sync::Arc;
 
 /// Requests a client may take back within [`RESET_WINDOW`] before its HTTP/2 connection is ended.
 const MAX_RESETS: u32 = 100;
@@ -42,6 +43,10 @@ pub struct Connection {
     pub nearest_is_trusted: bool,
     /// When to go on over another connection; `None`: never, for its age.
     pub retires: Option<Instant>,
+    /// When the peer's certificate ends, and the connection with it.
+    pub ends: Option<Instant>,
+    /// The service it goes to, where it goes to one.
+    pub service: Option<Arc<str>>,
     /// The membership its peer was last held against.
     pub seat_turn: Cell<u64>,
     /// TLS facts; `None` on plain connections.
@@ -82,13 +87,43 @@ impl Connection {
 
     /// Whether it has taken back more requests than a client with a reason would.
     pub fn resets_too_much(&self) -> bool {
-        let most = if self.peer_id().is_some() { MAX_RESETS_OF_MEMBERS } else { MAX_RESETS };
+        let most = if self.is_shared() { MAX_RESETS_OF_MEMBERS } else { MAX_RESETS };
         self.resets.get().0 > most
     }
 
     /// How many requests it may take back at once before we have looked at them.
     pub fn pending_resets(&self) -> usize {
-        if self.peer_id().is_some() { MAX_PENDING_RESETS_OF_MEMBERS } else { MAX_PENDING_RESETS }
+        if self.is_shared() { MAX_PENDING_RESETS_OF_MEMBERS } else { MAX_PENDING_RESETS }
+    }
+
+    /// Whether many clients are behind it: those of a member of the mesh, or of the application.
+    pub fn is_shared(&self) -> bool {
+        self.peer_id().is_some() || !matches!(self.role, Role::Edge | Role::Inbound { .. })
+    }
+
+    /// Flow-control window of an HTTP/2 connection, bytes. Where it is shared there is room for every stream: nobody who
+    /// does not read holds up the others.
+    pub fn window(&self) -> u32 {
+        if self.is_shared() { 100 * 64 * 1024 } else { 1024 * 1024 }
+    }
+
+    /// Longest head of an HTTP/2 request, bytes: with evidence of a user where there may be some.
+    pub fn head_bytes(&self) -> u32 {
+        if self.peer_id().is_some() { 80 * 1024 } else { 32 * 1024 }
+    }
+
+    /// The role as `config` has it now; `None`: the service it went to is gone.
+    pub fn role_in(&self, config: &Config) -> Option<Role> {
+        match (self.role, &self.service) {
+            (Role::Local(_), Some(name)) => {
+                let index = config.services.iter().position(|service| service.name == *name)?;
+                Some(Role::Local(ServiceId(index)))
+            }
+            (Role::Inbound { .. }, _) => {
+                config.listeners.iter().map(|listener| listener.role).find(Role::is_inbound)
+            }
+            (role, _) => Some(role),
+        }
     }
 
     /// Counts an exchange in; the guard counts it out.

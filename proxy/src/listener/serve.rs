@@ -67,11 +67,13 @@ pub async fn connection(
                 .await;
         }
     };
+    let mut turn = acceptor.pipeline.seat.turn.get();
     let (transport, tls, http) = match (role, &settings.tls) {
         (Role::Inbound { permissive }, _) => {
             let ready = mesh::accept(&settings, &acceptor.pipeline.seat, permissive, stream);
             let Some(ready) = in_time(limit, ready).await?? else { return Ok(()) };
-            ready
+            turn = ready.turn;
+            (ready.transport, ready.tls, ready.http)
         }
         (_, Some(tls)) => in_time(limit, handshake(tls, &settings, stream)).await??,
         // A client that says nothing is no trouble: browsers connect ahead.
@@ -80,7 +82,7 @@ pub async fn connection(
             Ok(None) | Err(_) => return Ok(()),
         },
     };
-    let connection = describe(acceptor, &settings, (peer, client), (role, tls));
+    let connection = describe(acceptor, &settings, (peer, client), (role, tls, turn));
     match http {
         Http::H1 => serve_http1(acceptor, &settings, connection, transport).await,
         Http::H2 => serve_http2(acceptor, connection, transport).await,
@@ -189,7 +191,7 @@ fn describe(
     acceptor: &Acceptor,
     settings: &Settings,
     (peer, client): (SocketAddr, SocketAddr),
-    (role, tls): (Role, Option<TlsFacts>),
+    (role, tls, turn): (Role, Option<TlsFacts>, u64),
 ) -> Rc<Connection> {
     let now = clock::now();
     let address = client.ip().to_canonical().to_string();
@@ -201,7 +203,9 @@ fn describe(
         client_cert: OnceCell::new(),
         role,
         retires: acceptor.retires(tls.as_ref(), now),
-        seat_turn: Cell::new(acceptor.pipeline.seat.turn.get()),
+        seat_turn: Cell::new(turn),
+        ends: acceptor.ends(tls.as_ref(), now),
+        service: acceptor.service_of(role),
         tls,
         redirect_https: settings.listener.redirect_https,
         timeouts: settings.listener.timeouts,
@@ -238,7 +242,7 @@ async fn serve_http1(
     poll_fn(|cx| {
         match member.poll(cx) {
             Phase::Over => return Poll::Ready(()),
-            _ if age.is_denied() => return Poll::Ready(()),
+            _ if age.is_denied(cx) => return Poll::Ready(()),
             phase if (phase >= Phase::Closing || age.is_over(cx)) && !asked_to_end => {
                 asked_to_end = true;
                 served.as_mut().graceful_shutdown();
@@ -264,8 +268,8 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .initial_stream_window_size(64 * 1024)
-        .initial_connection_window_size(1024 * 1024)
-        .max_header_list_size(32 * 1024)
+        .initial_connection_window_size(connection.window())
+        .max_header_list_size(connection.head_bytes())
         .max_send_buf_size(BUFFER)
         .max_pending_accept_reset_streams(resets)
         .max_local_error_reset_streams(10 * resets)
@@ -279,7 +283,7 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
     let mut asked_to_end = false;
     poll_fn(|cx| {
         let phase = member.poll(cx);
-        if phase == Phase::Over || age.is_denied() {
+        if phase == Phase::Over || age.is_denied(cx) {
             return Poll::Ready(());
         }
         let ended = served.as_mut().poll(cx);
@@ -311,6 +315,8 @@ const HINT: &str =
 /// How long a connection of the mesh may last: certificates end, peers are revoked.
 struct Age<'a> {
     timer: Option<Timer>,
+    /// The peer's certificate has ended.
+    end: Option<Timer>,
     acceptor: &'a Acceptor,
     connection: &'a Connection,
 }
@@ -322,7 +328,12 @@ impl<'a> Age<'a> {
             timer.arm(at);
             timer
         });
-        Self { timer, acceptor, connection }
+        let end = connection.ends.map(|at| {
+            let timer = acceptor.pipeline.sweep.timer();
+            timer.arm(at);
+            timer
+        });
+        Self { timer, end, acceptor, connection }
     }
 
     /// Whether it is time to go on over another connection.
@@ -331,7 +342,10 @@ impl<'a> Age<'a> {
     }
 
     /// Whether the peer is not believed any more; looks only when there is something new.
-    fn is_denied(&self) -> bool {
+    fn is_denied(&self, cx: &std::task::Context<'_>) -> bool {
+        if self.end.as_ref().is_some_and(|end| end.poll(cx).is_ready()) {
+            return true;
+        }
         let seat = &self.acceptor.pipeline.seat;
         let peer = || self.connection.tls.as_ref()?.peer.as_deref();
         if self.connection.seat_turn.replace(seat.turn.get()) == seat.turn.get() {

@@ -62,8 +62,9 @@ impl Publisher {
         let own = own.map_or_else(|| made(offer, before), Arc::clone);
         let trust = trust.map_or_else(|| believed(offer.trust, before), Arc::clone);
         let membership = Membership::new(own, trust, self.origin)?;
+        let membership = Arc::new(membership);
+        self.current.send_replace(Some(Arc::clone(&membership)));
         say(&membership, before);
-        self.current.send_replace(Some(Arc::new(membership)));
         Ok(())
     }
 

@@ -7,7 +7,9 @@
 //! ```
 
 use crate::admin::{self, AdminListener, LogLevel};
+use crate::capture;
 use crate::clock;
+use crate::config::listener::Role;
 use crate::config::{AdminBind, Config};
 use crate::control::watch::{self, Look, Settling};
 use crate::control::{Control, ControlError, load, views};
@@ -66,6 +68,11 @@ impl Assembly {
         let admin = config.admin.as_ref().map(|admin| AdminListener::bind(&admin.bind)).transpose()?;
         let metrics =
             config.observe.metrics.map(|bind| AdminListener::bind(&AdminBind::Tcp(bind))).transpose()?;
+        if config.listeners.iter().any(|listener| listener.role == Role::Captured) {
+            // Before anything connects.
+            capture::capturing();
+            portcullis_ca::client::prepare_sockets(|socket| capture::exempt(&socket));
+        }
         let identity = config.mesh.as_ref().map(source::start).transpose()?;
         let memberships = identity.as_ref().map(Running::memberships);
         if let Some(memberships) = memberships.clone() {

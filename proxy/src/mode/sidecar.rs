@@ -95,7 +95,6 @@ fn exempt_from_capture(control: &Control) {
     if !deployed.config.listeners.iter().any(|listener| listener.role == Role::Captured) {
         return;
     }
-    capture::capturing();
     if let Err(error) = capture::may_mark() {
         let hint = "grant CAP_NET_ADMIN, or capture with --uid of this process";
         tracing::warn!(event = "cannot_mark", %error, hint, "captured connections could come back to us for ever");
@@ -215,7 +214,8 @@ impl Hands for Process {
     }
 
     fn all_idle(&self) -> bool {
-        self.control.hub.active() == 0
+        // An instant without an exchange says little while peers may still send some.
+        self.control.inbound_left() && self.control.hub.active() == 0
     }
 
     fn drain(&self) -> Drain {

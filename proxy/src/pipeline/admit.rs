@@ -365,6 +365,10 @@ fn find(rules: Rules<'_>, origin: &Origin<'_>, known: &mut Known, head: &Parts) 
         return Err(Rejection::Path(if slash { PathFault::EncodedSlash } else { PathFault::Semicolon }));
     }
     known.route = Some(index);
+    if let Some(folded) = path.folded() {
+        // What a permitted `;` or `%2F` may mean to the application must be allowed as well.
+        allow(rules, origin, known, (route, &folded))?;
+    }
     let introduced = allow(rules, origin, known, (route, path.as_str()))?;
     let is_inbound = matches!(origin.role, Role::Inbound { .. });
     let kept = is_inbound.then(|| path.as_str().into());

@@ -120,7 +120,8 @@ impl Desk {
         self.in_flight.purge(moment);
     }
 
-    fn complain(&self, say: impl FnOnce()) {
+    /// At most one line a second.
+    pub fn complain(&self, say: impl FnOnce()) {
         let now = clock::now();
         if self.complained.get().is_none_or(|last| now > last + BETWEEN_LINES) {
             self.complained.set(Some(now));

@@ -42,9 +42,10 @@ impl Live {
 
     /// Whether it would not be let in any more. What came as plaintext was let in without a rule: only a rule that
     /// denies ends it.
-    fn is_denied_by(&self, policy: &Policy) -> bool {
+    fn is_denied_by(&self, policy: &Policy, permissive: bool) -> bool {
         let decision = policy.decide(&self.asked());
-        decision.verdict == Verdict::Denied && (self.peer.is_some() || decision.rule.is_some())
+        let is_plaintext = self.peer.is_none() && permissive;
+        decision.verdict == Verdict::Denied && (!is_plaintext || decision.rule.is_some())
     }
 
     fn end(&self) {
@@ -70,10 +71,10 @@ impl Book {
         self.0.borrow_mut().retain(|live| live.strong_count() > 0);
     }
 
-    /// Asks again, and cuts what is not allowed any more. Returns how many.
-    pub fn review(&self, policy: &Policy) -> usize {
+    /// Asks again, and cuts what is not allowed any more. Returns how many. `permissive`: plaintext is still taken.
+    pub fn review(&self, policy: &Policy, permissive: bool) -> usize {
         let going_on: Vec<Rc<Live>> = self.0.borrow().iter().filter_map(Weak::upgrade).collect();
-        let refused = going_on.iter().filter(|live| live.is_denied_by(policy));
+        let refused = going_on.iter().filter(|live| live.is_denied_by(policy, permissive));
         refused.inspect(|live| live.end()).count()
     }
 }

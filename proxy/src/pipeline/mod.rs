@@ -256,14 +256,13 @@ impl Pipeline {
     fn admit(&self, exchange: &mut Exchange, head: &mut Parts) -> Result<Admitted, Rejection> {
         let snapshot = Rc::clone(&exchange.snapshot);
         let connection = Rc::clone(&exchange.connection);
+        let role = connection.role_in(&snapshot.config).ok_or(Rejection::NoRoute)?;
         let membership = self.seat.get();
         let evidence = self.evidence(exchange, membership.as_deref(), &mut head.headers);
-        let rules = Rules {
-            config: &snapshot.config,
-            table: snapshot.tables.of(connection.role),
-            policy: &snapshot.policy,
-        };
+        let rules =
+            Rules { config: &snapshot.config, table: snapshot.tables.of(role), policy: &snapshot.policy };
         let origin = Origin {
+            role,
             client_cert: membership.as_deref().and_then(|membership| client_cert(&connection, membership)),
             principal: evidence.as_ref().map(Evidence::principal),
             passport: evidence.as_ref().and_then(Evidence::carried).map(|carried| &carried.passport),
@@ -306,7 +305,9 @@ impl Pipeline {
             self.recorder.metrics.authorized(verdict.would(), policy.id(index));
             let peer = exchange.connection.peer_id().map(ToString::to_string).unwrap_or_default();
             let (event, rule, path) = (verdict.would(), policy.id(index), exchange.known.path());
-            tracing::info!(event, rule, peer, method = %exchange.known.method, path, "a rule on trial would have decided");
+            self.desk.complain(|| {
+                tracing::info!(event, rule, peer, method = %exchange.known.method, path, "a rule on trial would have decided");
+            });
         }
     }
 
@@ -318,6 +319,10 @@ impl Pipeline {
     ) -> Result<(Response<Incoming>, Held), Rejection> {
         let Outgoing { request, cluster, limit, onward } = outgoing;
         let mut deadline = Deadline::new(exchange, *limit);
+        if exchange.is_cut() {
+            // Between the decision and now: arming the timer has hushed the alarm.
+            return Err(Rejection::NotAuthorized);
+        }
         let vouch =
             |headers: &mut HeaderMap, bound: &Bound| self.vouch(onward.as_ref(), headers, bound, cluster);
         let call = Call { request, flow: exchange.flow.as_ref(), progress: &exchange.progress };

@@ -24,10 +24,10 @@ pub async fn relay(
 ) -> Result<(), Refusal> {
     let snapshot = Rc::clone(&pipeline.snapshot.borrow());
     let cluster = snapshot.clusters.get(service.0).ok_or(Refusal::NoService)?;
-    let mut there = tunnel::open(cluster, clock::now()).await.map_err(|_logged| Refusal::NoService)?;
-    let _counted = pipeline.recorder.metrics.active();
-    let idle = cluster.service.timeout.idle;
     let member = roster.join();
+    let _counted = pipeline.recorder.metrics.active();
+    let mut there = tunnel::open(cluster, clock::now()).await.map_err(|_logged| Refusal::NoService)?;
+    let idle = cluster.service.timeout.idle;
     let mut carried = pin!(crate::runtime::relay(&mut stream, &mut there, idle, &pipeline.sweep));
     poll_fn(|cx| {
         if member.poll(cx) == Phase::Over { Poll::Ready(()) } else { carried.as_mut().poll(cx).map(drop) }

@@ -56,7 +56,10 @@ impl Pipeline {
         self.enter(exchange, None, None);
         exchange.progress.borrow_mut().endpoint = Some(address);
         exchange.progress.borrow_mut().attempts = 1;
-        connect::tcp(address).await.map_err(|_refused| Rejection::Connect(ConnectFault::Refused))
+        let limit = exchange.cluster.as_ref().map_or(LONG, |cluster| cluster.service.timeout.connect);
+        let made = tokio::time::timeout(limit, connect::tcp(address)).await;
+        let made = made.map_err(|_elapsed| Rejection::Connect(ConnectFault::Timeout))?;
+        made.map_err(|_refused| Rejection::Connect(ConnectFault::Refused))
     }
 
     fn app(&self, exchange: &Exchange) -> Option<SocketAddr> {

@@ -2,6 +2,7 @@
 
 use super::body::RequestBody;
 use super::guarded::{Guarded, Wire};
+use super::severed::{Knife, Severed};
 use crate::capture;
 use crate::clock;
 use crate::config::service::{Protocol, Service};
@@ -14,6 +15,7 @@ use crate::tls::client::{ClientTls, Transport};
 use crate::tls::facts::Peer;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_ca::verify::Side;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -22,14 +24,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::AbortHandle;
 
 /// Nothing of one connection grows beyond this.
 const BUFFER: usize = 64 * 1024;
 /// Flow-control window of one HTTP/2 stream, bytes.
 const STREAM_WINDOW: u32 = 64 * 1024;
-/// Flow-control window of an HTTP/2 connection, bytes.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Streams we open on one HTTP/2 connection, whatever the server allows.
+pub const MAX_STREAMS: u32 = 100;
+/// Flow-control window of an HTTP/2 connection, bytes: room for every stream, so that nobody who does not read holds up
+/// the others.
+const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
 
 /// A connection that speaks HTTP, ready for requests.
 #[derive(Debug)]
@@ -46,8 +50,8 @@ pub enum Sender {
         open: OpenConnection,
         /// Who is at both ends, in the mesh.
         bound: Option<Rc<Bound>>,
-        /// Ends its task, and with it the connection.
-        task: AbortHandle,
+        /// Cuts it.
+        knife: Rc<Knife>,
     },
 }
 
@@ -121,6 +125,11 @@ async fn open(address: SocketAddr, to: Destination<'_>) -> Result<(Transport, Op
         let membership = to.seat.get().ok_or_else(|| (ConnectFault::Tls, NotJoined.into()))?;
         let made = membership.tls.connect(expected, address.ip(), stream).await;
         let (stream, peer) = made.map_err(|fault| (ConnectFault::Tls, fault.into()))?;
+        if membership.trust.version != to.seat.turn.get() {
+            // The trust has changed meanwhile: connections that were there have been judged by it, this one not.
+            let judged = to.seat.get().map(|now| now.judge(&peer, Side::Server, mesh::now()));
+            judged.unwrap_or(Ok(())).map_err(|error| (ConnectFault::Tls, error.into()))?;
+        }
         let retires = membership.retire_at(&peer.svid, mesh::now(), clock::now());
         let bound = Bound { own: Arc::clone(&membership.own), peer, retires };
         return Ok((Transport::Tls(Box::new(stream)), Some(bound)));
@@ -166,6 +175,7 @@ async fn http2_handshake(
     open: OpenConnection,
     bound: Option<Rc<Bound>>,
 ) -> Result<Sender, Failed> {
+    let knife = Rc::new(Knife::default());
     let (sender, connection) = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -174,12 +184,12 @@ async fn http2_handshake(
         .max_send_buf_size(BUFFER)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10))
-        .handshake(TokioIo::new(transport))
+        .handshake(TokioIo::new(Severed::new(transport, Rc::clone(&knife))))
         .await
         .map_err(|error| (ConnectFault::Protocol, error.into()))?;
     let max_streams = Rc::new(Cell::new(connection.current_max_send_streams()));
     let told = Rc::clone(&max_streams);
-    let task = tokio::task::spawn_local(async move {
+    tokio::task::spawn_local(async move {
         let mut connection = pin!(connection);
         poll_fn(|cx| {
             let ended = connection.as_mut().poll(cx);
@@ -188,5 +198,5 @@ async fn http2_handshake(
         })
         .await;
     });
-    Ok(Sender::H2 { sender, max_streams, open, bound, task: task.abort_handle() })
+    Ok(Sender::H2 { sender, max_streams, open, bound, knife })
 }

@@ -9,4 +9,5 @@ pub mod connect;
 pub mod guarded;
 pub mod pool;
 pub mod send;
+pub mod severed;
 pub mod tunnel;

@@ -5,8 +5,9 @@
 //! bodies have ended; dropping a [`Lease`] earlier closes it (HTTP/1) or resets its stream (HTTP/2).
 
 use super::body::{Flow, RequestBody};
-use super::connect::{Bound, Destination, Sender, connect};
+use super::connect::{Bound, Destination, MAX_STREAMS, Sender, connect};
 use super::guarded::Wire;
+use super::severed::Knife;
 use crate::clock;
 use crate::config::service::Protocol;
 use crate::mesh::{self, Membership};
@@ -22,10 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
-use tokio::task::AbortHandle;
 
-/// Streams we open on one HTTP/2 connection, whatever the server allows.
-const MAX_STREAMS: usize = 100;
 /// How long an HTTP/2 connection without streams is kept.
 const H2_IDLE: Duration = Duration::from_secs(300);
 
@@ -72,7 +70,7 @@ struct Shared {
     unused_since: Rc<Cell<Instant>>,
     open: Rc<OpenConnection>,
     bound: Option<Rc<Bound>>,
-    task: AbortHandle,
+    knife: Rc<Knife>,
 }
 
 /// A connection, or a stream of one, for one exchange.
@@ -140,12 +138,15 @@ impl EndpointPool {
         kept: bool,
     ) -> Result<Lease, ConnectFault> {
         match to.service.protocol {
-            Protocol::H1 | Protocol::Tcp => match kept.then(|| self.take_idle(now)).flatten() {
-                Some(lease) => Ok(lease),
-                // Boxed, as below: making connections is rare, and its state would weigh on every exchange.
-                None => Box::pin(self.open(to)).await,
-            },
-            Protocol::H2 => {
+            Protocol::H1 | Protocol::Tcp if to.service.mesh.is_none() => {
+                match kept.then(|| self.take_idle(now)).flatten() {
+                    Some(lease) => Ok(lease),
+                    // Boxed, as below: making connections is rare, and its state would weigh on every exchange.
+                    None => Box::pin(self.open(to)).await,
+                }
+            }
+            // Of the mesh everything is HTTP/2, tunnels too.
+            Protocol::H1 | Protocol::H2 | Protocol::Tcp => {
                 if let Some(lease) = self.share(now) {
                     return Ok(lease);
                 }
@@ -197,9 +198,11 @@ impl EndpointPool {
     /// A stream on an HTTP/2 connection that has room.
     fn share(self: &Rc<Self>, now: Instant) -> Option<Lease> {
         let mut shared = self.shared.borrow_mut();
-        shared.retain(|connection| connection.is_good(now));
-        let room =
-            |connection: &&Shared| connection.streams.get() < connection.max_streams.get().min(MAX_STREAMS);
+        shared.retain(|connection| connection.is_good(now) || connection.streams.get() > 0);
+        let room = |connection: &&Shared| {
+            let streams = connection.max_streams.get().min(MAX_STREAMS as usize);
+            connection.is_good(now) && connection.streams.get() < streams
+        };
         let found = shared.iter().find(room)?.clone();
         Some(self.lease_stream(found, true))
     }
@@ -214,10 +217,10 @@ impl EndpointPool {
             Sender::H1(sender, wire) => {
                 Lease { channel: Some(Channel::H1 { sender, wire }), pool: Rc::clone(self), reused: false }
             }
-            Sender::H2 { sender, max_streams, open, bound, task } => {
+            Sender::H2 { sender, max_streams, open, bound, knife } => {
                 let unused_since = Rc::new(Cell::new(clock::now()));
                 let (streams, open) = (Rc::default(), Rc::new(open));
-                let shared = Shared { sender, streams, max_streams, unused_since, open, bound, task };
+                let shared = Shared { sender, streams, max_streams, unused_since, open, bound, knife };
                 self.shared.borrow_mut().push(shared.clone());
                 self.lease_stream(shared, false)
             }
@@ -240,7 +243,8 @@ impl EndpointPool {
         self.stats.idle.fetch_sub(gone, Ordering::Relaxed);
         self.shared.borrow_mut().retain(|shared| {
             let unused = shared.streams.get() == 0 && now > shared.unused_since.get() + H2_IDLE;
-            !unused && shared.is_good(now)
+            // One that takes no more stays while it carries something: it must be found when its peer is revoked.
+            !unused && (shared.is_good(now) || shared.streams.get() > 0)
         });
     }
 
@@ -251,7 +255,7 @@ impl EndpointPool {
             let denied = shared.bound.as_deref().and_then(|bound| judged(bound).err());
             if let Some(error) = &denied {
                 tracing::warn!(event = "connection_cut", address = %self.address, %error, "the peer is not believed any more");
-                shared.task.abort();
+                shared.knife.cut();
             }
             denied.is_none()
         });

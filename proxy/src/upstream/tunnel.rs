@@ -25,7 +25,7 @@ pub enum Tunnel {
     Mesh(Box<TokioIo<Upgraded>>, Lease),
 }
 
-/// Opens one to any endpoint that takes it.
+/// Opens one to an endpoint.
 pub async fn open(cluster: &Cluster, now: Instant) -> Result<Tunnel, Rejection> {
     let pool = cluster.pick(&[], fastrand::u64(..)).ok_or(Rejection::NoEndpoint)?;
     if cluster.service.mesh.is_none() {
@@ -44,7 +44,10 @@ pub async fn open(cluster: &Cluster, now: Instant) -> Result<Tunnel, Rejection> 
         .uri(pool.address.to_string())
         .body(RequestBody::Empty)
         .map_err(|_never| Rejection::Internal)?;
-    let mut response = lease.send(request).await.map_err(|_failed| Rejection::UpstreamReset)?;
+    let limit = cluster.service.timeout.connect;
+    let answered = tokio::time::timeout(limit, lease.send(request)).await;
+    let answered = answered.map_err(|_elapsed| Rejection::RequestTimeout)?;
+    let mut response = answered.map_err(|_failed| Rejection::UpstreamReset)?;
     if !response.status().is_success() {
         let (service, status) = (&cluster.service.name, response.status().as_u16());
         tracing::warn!(%service, address = %pool.address, status, "the peer refuses the tunnel");

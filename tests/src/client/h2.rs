@@ -69,6 +69,19 @@ impl H2 {
         })
     }
 
+    /// Connects over TLS with a configuration of the test's own, ALPN `h2`.
+    pub fn connect_with(
+        address: SocketAddr,
+        config: Arc<rustls::ClientConfig>,
+        name: rustls::pki_types::ServerName<'static>,
+    ) -> Self {
+        let connector = tokio_rustls::TlsConnector::from(config);
+        Self::shake(address, async move |address| {
+            let socket = tokio::net::TcpStream::connect(address).await.expect("a connection");
+            connector.connect(name, socket).await.expect("a handshake")
+        })
+    }
+
     fn shake<S>(address: SocketAddr, connect: impl AsyncFnOnce(SocketAddr) -> S) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,

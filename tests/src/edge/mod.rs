@@ -6,7 +6,7 @@
 mod config;
 mod metrics;
 
-pub use config::Config;
+pub use config::{Addressed, Config};
 pub use metrics::Metrics;
 
 use crate::message::Response;

@@ -5,7 +5,43 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-struct Envoy(Child);
+/// A running Envoy. It is killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Envoy(Child);
+
+impl Envoy {
+    /// Starts one with this configuration, and waits until it listens on all of `ports`.
+    ///
+    /// # Panics
+    /// With what it said, when it ends before.
+    pub(crate) fn start(ca: &Ca, config: &str, ports: &[u16]) -> Self {
+        let file = ca.path("envoy.yaml");
+        std::fs::write(&file, config).expect("written");
+        let log = std::fs::File::create(ca.path("envoy.log")).expect("a file");
+        let mut command = Command::new(envoy());
+        command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "warn", "-c"]).arg(&file);
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log);
+        let mut envoy = Self(command.spawn().expect("envoy"));
+        wait::eventually("envoy to listen", || {
+            let ended = envoy.0.try_wait().expect("a child");
+            assert!(ended.is_none(), "{}", said(ca));
+            let listens = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok();
+            ports.iter().all(listens).then_some(())
+        });
+        envoy
+    }
+}
+
+/// What Envoy wrote.
+pub(crate) fn said(ca: &Ca) -> String {
+    std::fs::read_to_string(ca.path("envoy.log")).unwrap_or_default()
+}
+
+/// Ports nobody listens on.
+pub(crate) fn free_ports() -> [u16; 2] {
+    let sockets = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    sockets.map(|socket| socket.local_addr().expect("an address").port())
+}
 
 impl Drop for Envoy {
     fn drop(&mut self) {
@@ -22,12 +58,12 @@ fn envoy() -> PathBuf {
 }
 
 /// `address` in Envoy's words.
-fn socket(port: u16) -> String {
+pub(crate) fn socket(port: u16) -> String {
     format!("{{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}")
 }
 
 /// The certificate of one side, and whom it takes for the other.
-fn tls(own: &Path, peer: &str) -> String {
+pub(crate) fn tls(own: &Path, peer: &str) -> String {
     let own = own.display();
     format!(
         "common_tls_context: {{ tls_params: {{ tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3 }}, tls_certificates: [{{ \
@@ -37,9 +73,11 @@ fn tls(own: &Path, peer: &str) -> String {
     )
 }
 
-const HTTP: &str =
+/// The filter that speaks HTTP.
+pub(crate) const HTTP: &str =
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
-const ROUTER: &str = "http_filters: [{ name: router, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router } }]";
+/// What sends requests on.
+pub(crate) const ROUTER: &str = "http_filters: [{ name: router, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router } }]";
 
 /// Order (plain in front) calls payment (TLS, answers with the URI of who called).
 fn config(order: &Path, payment: &Path, ports: [u16; 2]) -> String {
@@ -82,33 +120,18 @@ fn config(order: &Path, payment: &Path, ports: [u16; 2]) -> String {
 fn envoy_speaks_mutual_tls_with_issued_certificates_and_matches_the_uri() {
     let ca = Ca::new();
     let (order, payment) = (ca.issue("svc/order", &[]), ca.issue("svc/payment", &[]));
-    let sockets = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    let ports = sockets.map(|socket| socket.local_addr().expect("an address").port());
-    let file = ca.path("envoy.yaml");
-    std::fs::write(&file, config(&order, &payment, ports)).expect("written");
-    let log = std::fs::File::create(ca.path("envoy.log")).expect("a file");
-    let mut command = Command::new(envoy());
-    command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "warn", "-c"]).arg(&file);
-    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log);
-    let mut envoy = Envoy(command.spawn().expect("envoy"));
+    let ports = free_ports();
+    let _envoy = Envoy::start(&ca, &config(&order, &payment, ports), &ports);
     let get = |path: &str| {
         let url = format!("http://127.0.0.1:{}{path}", ports[0]);
         Ran::of(Command::new("curl").args(["-sS", "-i", "--max-time", "10", "--noproxy", "*", &url]))
     };
-    wait::eventually("envoy to listen", || {
-        let ended = envoy.0.try_wait().expect("a child");
-        let said = || std::fs::read_to_string(ca.path("envoy.log")).unwrap_or_default();
-        assert!(ended.is_none(), "{}", said());
-        let listens = |port| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-        ports.into_iter().all(listens).then_some(())
-    });
 
     let meant = get("/");
     let other = get("/wrong");
 
     let meant = meant.ok();
-    let log = std::fs::read_to_string(ca.path("envoy.log")).unwrap_or_default();
-    assert!(meant.starts_with("HTTP/1.1 200"), "{meant}\n{log}");
+    assert!(meant.starts_with("HTTP/1.1 200"), "{meant}\n{}", said(&ca));
     assert!(meant.contains("x-peer: spiffe://shop.example/svc/order"), "{meant}");
     assert!(
         other.ok().starts_with("HTTP/1.1 503"),

@@ -5,7 +5,7 @@ mod transcript;
 mod commands;
 mod tokens;
 mod openssl;
-mod envoy;
+pub(crate) mod envoy;
 mod renewal;
 mod revocation;
 mod root_rotation;

@@ -227,18 +227,14 @@ fn a_leaked_passport(world: &World, report: &mut Report) {
 fn a_passport_twice(world: &World, report: &mut Report) {
     let [edge, order, other] = ["edge", "svc/order", "svc/other"].map(|name| world.member(name));
     let evidence = Evidence::by(&edge, &json!({})).handed(&edge, ORDER).handed(&order, PAYMENT);
-    for _ in 0..2 {
-        has_user(
-            world,
-            report,
-            "the right hands",
-            (&order, &world.payment, Http::Two),
-            &evidence.fields(&order),
-        );
+    // Often enough that every worker has verified it: what is remembered must be bound to the peer.
+    let very_bytes = evidence.fields(&order);
+    for _ in 0..8 {
+        has_user(world, report, "the right hands", (&order, &world.payment, Http::Two), &very_bytes);
     }
-    // Also after it was verified: what is remembered is bound to the peer.
-    for _ in 0..2 {
+    for _ in 0..4 {
         let way = (&other, &world.payment, Http::Two);
+        no_user(world, report, "other hands, the very bytes", way, (&very_bytes, "wrong_hands"));
         no_user(world, report, "other hands", way, (&evidence.fields(&other), "wrong_hands"));
     }
     let (first, _) = world.outside(Some("alice"), "/pay/x", &Vec::new());
@@ -623,8 +619,14 @@ fn leaks(world: &World, report: &mut Report) {
     report.check(!world.foreign.saw("eyJ"), || "the stranger has a passport".into());
     let (_, leaky) = world.outside(Some("alice"), "/user/23", &Vec::new());
     let (_, problem) = world.outside(None, "/user/23", &Vec::new());
-    for answer in [answer, leaky, problem] {
-        let text = format!("{:?} {}", answer.headers, answer.text());
+    let (_, trailing) = world.outside(Some("alice"), "/user/trailers", &field("TE", "trailers"));
+    let edge = world.member("edge");
+    let mut fields = Evidence::by(&edge, &json!({})).handed(&edge, ORDER).fields(&edge);
+    fields.extend(field("TE", "trailers"));
+    let peer = get("/user/trailers", &fields).send_on(&mut edge.raw(world.order.process.address()));
+    report.equal("the status of an answer with trailers", (trailing.status, peer.status), (200, 200));
+    for answer in [answer, leaky, problem, trailing, peer] {
+        let text = format!("{:?} {:?} {}", answer.headers, answer.trailers, answer.text());
         report
             .check(!text.contains("eyJ") && !text.contains("leaked"), || format!("the client reads {text}"));
     }
@@ -642,7 +644,7 @@ fn leaks(world: &World, report: &mut Report) {
     }
 }
 
-fn forged_client_certificates(world: &World, report: &mut Report) {
+pub(super) fn forged_client_certificates(world: &World, report: &mut Report) {
     let other = world.member("svc/other");
     let element = "By=spiffe://shop.example/svc/order;Hash=00;URI=spiffe://shop.example/edge";
     let mut fields = field("X-Forwarded-Client-Cert", &format!("{element},{element}"));

@@ -110,14 +110,15 @@ impl Member {
         self.showing(vec![leaf.der().to_vec()], &key)
     }
 
-    fn showing(&self, chain: Vec<Vec<u8>>, key: &KeyPair) -> Self {
+    /// Somebody who shows this chain, and trusts what this one does.
+    pub(super) fn showing(&self, chain: Vec<Vec<u8>>, key: &KeyPair) -> Self {
         let key = Arc::new(Key::from_pem(&key.serialize_pem(), None).expect("a key"));
         Self { identity: Arc::new(Identity { chain, key, ..(*self.identity).clone() }) }
     }
 }
 
 /// What a good certificate says, with these URIs.
-fn params(uris: &[&str]) -> CertificateParams {
+pub(super) fn params(uris: &[&str]) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.subject_alt_names =

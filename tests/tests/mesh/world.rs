@@ -245,7 +245,8 @@ fn leaky(status: u16) -> Reply {
         .body("ok")
 }
 
-/// The application of `order`: calls on under `/pay/`, and tells strangers everything under `/user/egress`.
+/// The application of `order`: calls on under `/pay/`, tells strangers everything under `/user/egress`, and everybody
+/// under `/user/trailers`.
 /// The addresses: where its sidecar takes calls by Host, and those to `payment`.
 fn calling_app() -> (Upstream, Arc<OnceLock<(SocketAddr, SocketAddr)>>) {
     let sidecar: Arc<OnceLock<(SocketAddr, SocketAddr)>> = Arc::default();
@@ -261,6 +262,10 @@ fn calling_app() -> (Upstream, Arc<OnceLock<(SocketAddr, SocketAddr)>>) {
             let call = Client::get(&request.target).host("foreign").header("Txn-Token", token);
             let call = call.header("X-Auth-User", "alice").header("Portcullis-Stamps", token);
             return Reply::new(call.send(outbound).status);
+        }
+        if request.target.starts_with("/user/trailers") {
+            return leaky(200)
+                .chunked(&[("Txn-Token", "eyJsZWFrIjoxfQ.e30.AAAA"), ("X-Auth-User", "leaked")]);
         }
         leaky(200)
     });

@@ -20,7 +20,7 @@ mesh:
   trust_domain: shop.example
   ca: { address: 127.0.0.1:8600, join_token: file:token }
   state: state
-  identity: { level: headers, assert: [spiffe://shop.example/edge], headers: { X-User: user, X-Groups: roles } }
+  identity: { level: headers, assert: [spiffe://shop.example/edge], headers: { X-User-Id: user, X-Auth-Groups: roles } }
 inbound: { bind: 0.0.0.0:15108, permissive: true, caps: { connections: 50, per_address: 7 }, timeouts: { idle: 5s }, paths: { encoded_slash: keep }, body: { max: 1MiB } }
 outbound: { bind: 127.0.0.1:15101, capture: redirect, timeouts: { body: 9s } }
 ready: { bind: 0.0.0.0:15121 }
@@ -122,6 +122,8 @@ fn the_routes_of_a_sidecar_follow_from_its_listeners_and_services() {
             ("out-payment", Role::Outbound, vec![(ServiceId(1), 1)], 19),
             ("local-payment", Role::Local(ServiceId(1)), vec![(ServiceId(1), 1)], 19),
             ("out-plain", Role::Outbound, vec![(ServiceId(4), 1)], 22),
+            // Captured connections go to a service as those to its `local:` do.
+            ("local-plain", Role::Local(ServiceId(4)), vec![(ServiceId(4), 1)], 22),
         ]
     );
     let everything = |path: &PathPattern| *path == PathPattern::Prefix("".into());
@@ -130,12 +132,18 @@ fn the_routes_of_a_sidecar_follow_from_its_listeners_and_services() {
     let hosts: Vec<_> = routes.iter().map(|one| one.hosts.clone()).collect();
     assert_eq!(
         hosts,
-        [vec![], vec![exact("payment"), exact("payment.shop.internal")], vec![], vec![exact("plain")]]
+        [
+            vec![],
+            vec![exact("payment"), exact("payment.shop.internal")],
+            vec![],
+            vec![exact("plain")],
+            vec![]
+        ]
     );
     let bodies: Vec<_> = routes.iter().map(|one| one.max_body).collect();
-    assert_eq!(bodies, [Some(1 << 20), None, None, None]);
+    assert_eq!(bodies, [Some(1 << 20), None, None, None, None]);
     let paths: Vec<_> = routes.iter().map(|one| (one.paths.encoded_slash, one.paths.semicolon)).collect();
-    assert_eq!(paths, [(true, false), (true, true), (true, true), (true, true)]);
+    assert_eq!(paths, [(true, false), (true, true), (true, true), (true, true), (true, true)]);
 }
 
 #[test]
@@ -167,7 +175,7 @@ fn membership_means_what_it_says() {
     assert_eq!((sidecar.level, edge.level), (Level::Headers, Level::Passport));
     assert_eq!(sidecar.assert, [id("spiffe://shop.example/edge")]);
     let headers: Vec<_> = sidecar.headers.iter().map(|(name, claim)| (name.as_str(), *claim)).collect();
-    assert_eq!(headers, [("x-user", Claim::User), ("x-groups", Claim::Roles)]);
+    assert_eq!(headers, [("x-user-id", Claim::User), ("x-auth-groups", Claim::Roles)]);
     assert!(edge.headers.is_empty());
     assert!(
         matches!(sidecar.source, Source::Authority { address: Some(address), join_token: Some(token), state }

@@ -190,23 +190,31 @@ fn who_may_introduce_users_is_a_member() {
 fn headers_about_users_have_names_of_their_own() {
     expect_sidecar(
         &[
-            "mesh: { trust_domain: shop.example, ca: { join_token: file:token }, state: s, identity: { headers: { X-User: user, x-user: roles, X_User: scopes, \"a b\": user, Host: user, Connection: user, Txn-Token: user, X-Groups: groups } } }",
+            "mesh: { trust_domain: shop.example, ca: { join_token: file:token }, state: s, identity: { headers: { X-User-Id: user, x-user-id: roles, X_User_Id: scopes, \"a b\": user, Host: user, Connection: user, Txn-Token: user, X-Auth-Groups: groups } } }",
         ],
         &[
-            "3:116 [x-user] duplicate-name: header `x-user` stands here twice (case makes no difference) | remove one of them",
-            "3:131 [X_User] duplicate-name: header `X_User` stands here twice (case makes no difference) | remove one of them",
-            "3:147 [\"a b\"] bad-value: `a b` is not the name of a header | use letters, digits and `-`, as in `X-Caller-Service`",
-            "3:160 [Host] protected-header: `Host` cannot say who a user is: it means something else | use another name, as in `X-Auth-User`",
-            "3:172 [Connection] protected-header: `Connection` cannot say who a user is: it means something else | use another name, as in `X-Auth-User`",
-            "3:190 [Txn-Token] protected-header: `Txn-Token` cannot say who a user is: it means something else | use another name, as in `X-Auth-User`",
-            "3:217 [groups] bad-value: `X-Groups` cannot be `groups` | it can be: user, roles, scopes",
+            "3:119 [x-user-id] duplicate-name: header `x-user-id` stands here twice (case makes no difference) | remove one of them",
+            "3:137 [X_User_Id] duplicate-name: header `X_User_Id` stands here twice (case makes no difference) | remove one of them",
+            "3:156 [\"a b\"] bad-value: `a b` is not the name of a header | use letters, digits and `-`, as in `X-Caller-Service`",
+            "3:169 [Host] protected-header: `Host` cannot say who a user is: it means something else | use another name, as in `X-Auth-User`",
+            "3:181 [Connection] protected-header: `Connection` cannot say who a user is: it means something else | use another name, as in `X-Auth-User`",
+            "3:199 [Txn-Token] protected-header: `Txn-Token` cannot say who a user is: it means something else | use another name, as in `X-Auth-User`",
+            "3:231 [groups] bad-value: `X-Auth-Groups` cannot be `groups` | it can be: user, roles, scopes",
         ],
     );
     expect_sidecar(
         &[
-            "mesh: { trust_domain: shop.example, ca: { join_token: file:token }, state: s, identity: { headers: { X-User: user, X-Groups: roles } } }",
+            "mesh: { trust_domain: shop.example, ca: { join_token: file:token }, state: s, identity: { headers: { X-User-Id: user, X-Auth-Groups: roles } } }",
         ],
         &[],
+    );
+    expect_sidecar(
+        &[
+            "mesh: { trust_domain: shop.example, ca: { join_token: file:token }, state: s, identity: { headers: { X-Shop-User: user } } }",
+        ],
+        &[
+            "3:102 [X-Shop-User] protected-header: anybody could send `X-Shop-User`: only names that are taken off everywhere can say who a user is | use `X-Auth-…`, `X-User-…`, `Remote-User` or `X-Forwarded-User`",
+        ],
     );
 }
 

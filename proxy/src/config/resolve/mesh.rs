@@ -7,6 +7,7 @@ use crate::config::diagnostic::Code;
 use crate::config::mesh::{Claim, Level, Mesh, Source};
 use crate::config::raw;
 use crate::config::tree::{Spanned, Text};
+use crate::identity::headers::is_protected;
 use http::HeaderName;
 use portcullis_ca::spiffe::SpiffeId;
 use portcullis_ca::token::sound_url;
@@ -186,6 +187,15 @@ fn projected(raw: &[(Text, Spanned<raw::Claim>)], context: &Context<'_>) -> Vec<
         if headers::is_framing(&header) || TAKEN.contains(&header.as_str()) {
             let message = format!("`{}` cannot say who a user is: it means something else", text.value);
             context.error(Code::ProtectedHeader, text.span, message, "use another name, as in `X-Auth-User`");
+            continue;
+        }
+        if !is_protected(header.as_str()) {
+            let message = format!(
+                "anybody could send `{}`: only names that are taken off everywhere can say who a user is",
+                text.value
+            );
+            let help = "use `X-Auth-…`, `X-User-…`, `Remote-User` or `X-Forwarded-User`";
+            context.error(Code::ProtectedHeader, text.span, message, help);
             continue;
         }
         if projected.iter().any(|(other, _)| folded(other) == folded(&header)) {

@@ -92,6 +92,6 @@ pub(super) fn word(text: &Text, what: &str, context: &Context<'_>) -> bool {
 pub(super) fn is_word(text: &str) -> bool {
     /// Longest word.
     const LONGEST: usize = 256;
-    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b'"' | b'\'');
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b'"' | b'\'' | b'\\');
     !text.is_empty() && text.len() <= LONGEST && text.bytes().all(allowed)
 }

@@ -50,9 +50,15 @@ fn service(name: &Text, raw: &raw::Service, context: &Context<'_>) -> Service {
         mesh: raw.mesh.as_ref().and_then(|id| names::spiffe_id(id, context)),
         plain_identity: raw.identity.is_some(),
         local: raw.local.as_ref().and_then(|text| sidecar::own_address(text, context)),
-        timeout: timeout(&raw.timeout, context),
+        timeout: of_bytes(protocol, raw.timeout.idle.is_some(), timeout(&raw.timeout, context)),
         pool: pool(&raw.pool, context),
     }
+}
+
+/// Connections that carry bytes are quiet for longer than answers: those of a database pool, for one.
+pub(super) fn of_bytes(protocol: Protocol, written: bool, timeout: ServiceTimeout) -> ServiceTimeout {
+    const IDLE: Duration = Duration::from_secs(3600);
+    if protocol == Protocol::Tcp && !written { ServiceTimeout { idle: IDLE, ..timeout } } else { timeout }
 }
 
 /// What is spoken to a service.

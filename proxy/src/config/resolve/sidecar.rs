@@ -124,7 +124,7 @@ pub(super) fn app(raw: &raw::File, sidecar: Option<&Sidecar>, context: &Context<
         mesh: None,
         plain_identity: protocol != Protocol::Tcp,
         local: None,
-        timeout: service::timeout(timeout, context),
+        timeout: service::of_bytes(protocol, timeout.idle.is_some(), service::timeout(timeout, context)),
         pool: service::pool(&raw::Pool::default(), context),
     }
 }
