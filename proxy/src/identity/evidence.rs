@@ -36,9 +36,9 @@ pub const STAMPS: HeaderName = HeaderName::from_static("portcullis-stamps");
 /// The header certificates of earlier signers travel in.
 pub const CHAINS: HeaderName = HeaderName::from_static("portcullis-chains");
 /// Longest field of stamps, bytes.
-const LONGEST_STAMPS: usize = 8 << 10;
+pub(super) const LONGEST_STAMPS: usize = 8 << 10;
 /// Longest field of chains, bytes.
-const LONGEST_CHAINS: usize = 32 << 10;
+pub(super) const LONGEST_CHAINS: usize = 32 << 10;
 /// Most certificates of one chain.
 const LONGEST_CHAIN: usize = 4;
 
@@ -82,6 +82,11 @@ pub struct Carried {
     pub signers: Vec<(Fingerprint, Arc<Vec<Vec<u8>>>)>,
     /// The last second of the passport.
     pub expires: Timestamp,
+    /// Who introduced the user.
+    pub asserter: SpiffeId,
+    /// Up to when the verdict holds: the passport's last second and what clocks may differ, or the last second of the
+    /// certificate that ends first among those that came along.
+    pub until: Timestamp,
 }
 
 /// Why there is no user.
@@ -164,6 +169,8 @@ struct Signer {
     /// Its public key: an uncompressed point.
     point: Vec<u8>,
     chain: Arc<Vec<Vec<u8>>>,
+    /// Its last second; the peer's is for its connection to watch.
+    until: Option<Timestamp>,
 }
 
 /// Proves the user of `presented`, or says why there is none.
@@ -184,14 +191,34 @@ pub fn verify(presented: &Presented, hands: &Hands<'_>, now: Timestamp) -> Resul
     let read: Vec<Jws<'_>> =
         stamps.iter().map(|stamp| Jws::read(stamp, stamp::TYPE)).collect::<Result<_, _>>()?;
     let said: Vec<Stamp> = read.iter().map(Stamp::read).collect::<Result<_, _>>()?;
-    check_hands(&claims, (&passport_text, &stamps, &said), hands, now)?;
+    let asserter = check_hands(&claims, (&passport_text, &stamps, &said), hands, now)?;
     let chains = presented.chains.as_ref().map(text).transpose()?;
     let named: SmallVec<[Fingerprint; stamp::MOST + 1]> =
         std::iter::once(passport.leaf).chain(read.iter().map(|jws| jws.leaf)).collect();
     let signers = signers(chains.as_deref(), &named, (hands, now))?;
-    let mut used = Vec::new();
-    let signed =
-        std::iter::once((&passport, &claims.iss)).chain(read.iter().zip(said.iter().map(|s| &s.iss)));
+    let said = said.iter().map(|stamp| &stamp.iss);
+    check_signatures(std::iter::once((&passport, &claims.iss)).chain(read.iter().zip(said)), &signers)?;
+    let good = Timestamp(claims.exp.saturating_add(passport::SKEW));
+    Ok(Carried {
+        principal,
+        passport: presented.passport.clone(),
+        stamps: stamps.iter().map(|stamp| Box::from(*stamp)).collect(),
+        until: signers.iter().filter_map(|signer| signer.until).fold(good, Timestamp::min),
+        signers: signers
+            .into_iter()
+            .filter(|signer| named.contains(&signer.leaf))
+            .map(|signer| (signer.leaf, signer.chain))
+            .collect(),
+        expires: Timestamp(claims.exp),
+        asserter,
+    })
+}
+
+/// Whether each was signed by who it says.
+fn check_signatures<'a>(
+    signed: impl Iterator<Item = (&'a Jws<'a>, &'a String)>,
+    signers: &[Signer],
+) -> Result<(), Rejected> {
     for (jws, iss) in signed {
         let signer =
             signers.iter().find(|signer| signer.leaf == jws.leaf).ok_or(Rejected::UntrustedSigner)?;
@@ -199,26 +226,17 @@ pub fn verify(presented: &Presented, hands: &Hands<'_>, now: Timestamp) -> Resul
             return Err(Rejected::UntrustedSigner);
         }
         jws.verify(&signer.point)?;
-        if !used.iter().any(|(leaf, _)| *leaf == signer.leaf) {
-            used.push((signer.leaf, Arc::clone(&signer.chain)));
-        }
     }
-    Ok(Carried {
-        principal,
-        passport: presented.passport.clone(),
-        stamps: stamps.iter().map(|stamp| Box::from(*stamp)).collect(),
-        signers: used,
-        expires: Timestamp(claims.exp),
-    })
+    Ok(())
 }
 
-/// Who gave it to whom, up to us; costs no signature, so it comes first.
+/// Who gave it to whom, up to us; costs no signature, so it comes first. Returns who introduces the user.
 fn check_hands(
     passport: &Passport,
     (passport_text, stamps, said): (&str, &[&str], &[Stamp]),
     hands: &Hands<'_>,
     now: Timestamp,
-) -> Result<(), Rejected> {
+) -> Result<SpiffeId, Rejected> {
     let last = said.last().ok_or(Rejected::NoStamps)?;
     if last.aud != hands.me.as_str() {
         return Err(Rejected::WrongAudience);
@@ -246,7 +264,7 @@ fn check_hands(
     if passport.aud != ours.as_str() || asserter.trust_domain() != ours {
         return Err(Rejected::WrongAudience);
     }
-    Ok(())
+    Ok(asserter)
 }
 
 /// Everybody whose certificate came along, each judged anew; a certificate nobody names has no business here.
@@ -261,6 +279,7 @@ fn signers(
         id: hands.peer_id.clone(),
         point: point(leaf)?,
         chain: Arc::new(hands.peer_chain.to_vec()),
+        until: None,
     }];
     let chains: SmallVec<[&str; stamp::MOST]> =
         chains.into_iter().flat_map(|text| text.split(", ")).collect();
@@ -268,7 +287,11 @@ fn signers(
         return Err(Rejected::TooLarge);
     }
     for chain in chains {
-        signers.push(signer(chain, named, (hands.trust, now))?);
+        let signer = signer(chain, named, (hands.trust, now))?;
+        // What came twice, or is the peer's, is there already.
+        if !signers.iter().any(|known| known.leaf == signer.leaf) {
+            signers.push(signer);
+        }
     }
     Ok(signers)
 }
@@ -290,7 +313,13 @@ fn signer(
     let svid = verify::verify(&links, &trust.bundle, &trust.denied, Side::Client, now)
         .map_err(|_| Rejected::UntrustedSigner)?;
     let leaf = chain.first().ok_or(Rejected::Malformed)?;
-    Ok(Signer { leaf: Fingerprint::of(leaf), id: svid.id, point: point(leaf)?, chain: Arc::new(chain) })
+    Ok(Signer {
+        leaf: Fingerprint::of(leaf),
+        id: svid.id,
+        point: point(leaf)?,
+        chain: Arc::new(chain),
+        until: Some(svid.not_after),
+    })
 }
 
 /// The public key of a leaf.
@@ -298,3 +327,7 @@ fn point(leaf: &[u8]) -> Result<Vec<u8>, Rejected> {
     let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| Rejected::UntrustedSigner)?;
     Ok(parsed.tbs_certificate.subject_pki.subject_public_key.data.to_vec())
 }
+
+#[cfg(test)]
+#[path = "evidence_tests.rs"]
+mod tests;

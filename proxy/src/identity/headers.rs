@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 /// Whole names, folded, sorted.
 const NAMES: &[&str] = &[
     "forwarded",
+    "l5d-client-id",
     "proxy",
     "remote-user",
     "txn-token",
@@ -47,6 +48,7 @@ pub fn is_protected(name: &str) -> bool {
     let may_be = match first {
         b'x' => second == b'-',
         b'f' | b'w' => second == b'o',
+        b'l' => second == b'5',
         b'p' => matches!(second, b'o' | b'r'),
         b'r' => second == b'e',
         b's' => second == b's',
@@ -87,8 +89,14 @@ mod tests {
     fn identity_and_forwarding_names_are_protected_however_they_are_spelt() {
         let names =
             ["X-Auth-User", "x_auth_roles", "X.Auth.Scopes", "x-user-id", "X-Forwarded-For", "Forwarded"];
-        let more =
-            ["x-forwarded-client-cert", "TXN_TOKEN", "Portcullis-Stamps", "x-envoy-retry-on", "X-Real-IP"];
+        let more = [
+            "L5d_Client.Id",
+            "x-forwarded-client-cert",
+            "TXN_TOKEN",
+            "Portcullis-Stamps",
+            "x-envoy-retry-on",
+            "X-Real-IP",
+        ];
 
         assert!(names.iter().chain(&more).all(|name| is_protected(name)));
     }

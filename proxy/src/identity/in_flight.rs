@@ -126,3 +126,7 @@ impl Drop for Ticket {
         self.in_flight.leave(&self.passport, clock::now());
     }
 }
+
+#[cfg(test)]
+#[path = "in_flight_tests.rs"]
+mod tests;

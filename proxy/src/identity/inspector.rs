@@ -4,16 +4,18 @@
 //! evidence is remembered, so strangers cannot fill it. It hashes the ends, where the signatures are, and compares the
 //! whole. Pure: time is passed in.
 //!
-//! | entry     | ends when                                             |
-//! |-----------|-------------------------------------------------------|
-//! | verified  | its passport expires; the trust changes; no room left |
+//! | entry     | ends when                                                        |
+//! |-----------|------------------------------------------------------------------|
+//! | verified  | its passport or a signer's certificate expires                   |
+//! |           | the trust changes, or who we are, or whose word about users counts |
+//! |           | no room is left                                                  |
 
 use super::evidence::{Carried, Hands, Presented, Rejected, verify};
-use super::passport::SKEW;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use http::HeaderValue;
 use portcullis_ca::names::Fingerprint;
+use portcullis_ca::spiffe::SpiffeId;
 use portcullis_ca::time::Timestamp;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub struct Inspector {
     hash: RandomState,
     /// The trust the entries were verified under.
     version: u64,
+    /// Who we were then.
+    me: Option<SpiffeId>,
 }
 
 #[derive(Debug)]
@@ -55,18 +59,19 @@ impl Inspector {
         hands: &Hands<'_>,
         now: Timestamp,
     ) -> Result<Arc<Carried>, Rejected> {
-        if self.version != hands.trust.version {
+        if self.version != hands.trust.version || self.me.as_ref() != Some(hands.me) {
             self.entries.clear();
-            self.version = hands.trust.version;
+            (self.version, self.me) = (hands.trust.version, Some(hands.me.clone()));
         }
         let hash = self.hash_of(&presented, &hands.peer_leaf);
         let same = |entry: &Entry| entry.peer == hands.peer_leaf && is_same(&entry.presented, &presented);
-        if let Some(known) = self.entries.find(hash, same) {
-            return if is_over(&known.carried, now) {
-                Err(Rejected::Expired)
-            } else {
-                Ok(Arc::clone(&known.carried))
-            };
+        if let Ok(known) = self.entries.find_entry(hash, same) {
+            let carried = &known.get().carried;
+            if now <= carried.until && (hands.asserts)(&carried.asserter) {
+                return Ok(Arc::clone(carried));
+            }
+            // Judged anew: that says why it does not hold, if it does not.
+            known.remove();
         }
         let carried = Arc::new(verify(&presented, hands, now)?);
         if self.entries.len() >= MOST {
@@ -83,16 +88,12 @@ impl Inspector {
 
     /// Forgets what has expired.
     pub fn purge(&mut self, now: Timestamp) {
-        self.entries.retain(|entry| !is_over(&entry.carried, now));
+        self.entries.retain(|entry| now <= entry.carried.until);
     }
 
     fn hash_of(&self, presented: &Presented, peer: &Fingerprint) -> u64 {
         hash_with(&self.hash, presented, peer)
     }
-}
-
-fn is_over(carried: &Carried, now: Timestamp) -> bool {
-    now.0 > carried.expires.0.saturating_add(SKEW)
 }
 
 fn hash_with(state: &RandomState, presented: &Presented, peer: &Fingerprint) -> u64 {
@@ -107,3 +108,7 @@ fn tail(value: &HeaderValue) -> &[u8] {
 fn is_same(one: &Presented, other: &Presented) -> bool {
     one.passport == other.passport && one.stamps == other.stamps && one.chains == other.chains
 }
+
+#[cfg(test)]
+#[path = "inspector_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@
 use super::evidence::Rejected;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::crypto;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER as BACKEND;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use portcullis_ca::key::Key;
 use portcullis_ca::names::Fingerprint;
@@ -42,9 +42,11 @@ pub(super) fn sign(
     let claims = json(serde_json::to_vec(claims)).map_err(jsonwebtoken::errors::Error::from)?;
     let mut text = format!("{header}.{claims}");
     let key = EncodingKey::from_ec_der(key.pkcs8());
-    let signature = crypto::sign(text.as_bytes(), &key, Algorithm::ES256)?;
+    // The backend by its name: what the crate would choose by itself panics where a second one is compiled in.
+    let signer = (BACKEND.signer_factory)(&Algorithm::ES256, &key)?;
+    let signature = signer.try_sign(text.as_bytes()).map_err(jsonwebtoken::errors::Error::from)?;
     text.push('.');
-    text.push_str(&signature);
+    text.push_str(&encode(&signature));
     Ok(text)
 }
 
@@ -55,7 +57,7 @@ pub(super) struct Jws<'a> {
     pub(super) leaf: Fingerprint,
     claims: Vec<u8>,
     signed: &'a str,
-    signature: &'a str,
+    signature: Vec<u8>,
 }
 
 impl<'a> Jws<'a> {
@@ -63,12 +65,13 @@ impl<'a> Jws<'a> {
     pub(super) fn read(text: &'a str, typ: &str) -> Result<Self, Rejected> {
         let (signed, signature) = text.rsplit_once('.').ok_or(Rejected::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(Rejected::Malformed)?;
-        // 64 bytes, r and s (RFC 7518 §3.4); decoding here finds other spellings of the same signature.
-        if claims.contains('.') || decode(signature)?.len() != 64 {
+        let signature = decode(signature)?;
+        // r and s (RFC 7518 §3.4).
+        if claims.contains('.') || signature.len() != 64 {
             return Err(Rejected::Malformed);
         }
         let header = decode(header)?;
-        let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| Rejected::Malformed)?;
+        let header: Header<'_> = object(&header)?;
         if header.alg != "ES256" || header.typ != typ {
             return Err(Rejected::Malformed);
         }
@@ -78,17 +81,24 @@ impl<'a> Jws<'a> {
 
     /// What it says.
     pub(super) fn claims<T: Deserialize<'a>>(&'a self) -> Result<T, Rejected> {
-        serde_json::from_slice(&self.claims).map_err(|_| Rejected::Malformed)
+        object(&self.claims)
     }
 
     /// Whether the owner of `point` (an uncompressed point of P-256) signed it.
     pub(super) fn verify(&self, point: &[u8]) -> Result<(), Rejected> {
         let key = DecodingKey::from_ec_der(point);
-        match crypto::verify(self.signature, self.signed.as_bytes(), &key, Algorithm::ES256) {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(Rejected::Signature),
-        }
+        let verifier =
+            (BACKEND.verifier_factory)(&Algorithm::ES256, &key).map_err(|_| Rejected::Signature)?;
+        verifier.verify(self.signed.as_bytes(), &self.signature).map_err(|_| Rejected::Signature)
     }
+}
+
+/// Reads an object. serde alone would take an array of its members in their order as well.
+fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Rejected> {
+    if json.first() != Some(&b'{') {
+        return Err(Rejected::Malformed);
+    }
+    serde_json::from_slice(json).map_err(|_| Rejected::Malformed)
 }
 
 /// Base64url without padding.
@@ -105,3 +115,7 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, Rejected> {
 pub(super) fn digest(text: &str) -> String {
     encode(Fingerprint::of(text.as_bytes()).as_bytes())
 }
+
+#[cfg(test)]
+#[path = "jws_tests.rs"]
+mod tests;

@@ -19,3 +19,7 @@ pub mod principal;
 pub mod projection;
 pub mod signer;
 mod stamp;
+
+#[cfg(test)]
+#[path = "support_tests.rs"]
+mod support;

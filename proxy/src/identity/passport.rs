@@ -20,7 +20,7 @@ pub(super) const TYPE: &str = "txntoken+jwt";
 /// Longest life, seconds.
 pub(super) const LIFE: i64 = 60;
 /// Longest passport, bytes.
-const LONGEST: usize = 4096;
+pub(super) const LONGEST: usize = 4096;
 /// How far clocks may differ, seconds.
 pub(super) const SKEW: i64 = 5;
 
@@ -98,12 +98,18 @@ pub(super) fn make(
 impl Claims {
     /// Reads them.
     pub(super) fn read(passport: &Jws<'_>) -> Result<Self, Rejected> {
-        passport.claims()
+        let claims: Self = passport.claims()?;
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let numbered = claims.txn.len() == 32 && claims.txn.bytes().all(digit);
+        // The context of a request is not told.
+        let sound = numbered && claims.rctx.is_empty();
+        sound.then_some(claims).ok_or(Rejected::Malformed)
     }
 
     /// Whom it introduces.
     pub(super) fn principal(&self) -> Result<Principal, Rejected> {
-        let scopes = self.scope.split(' ').filter(|scope| !scope.is_empty()).map(Box::from).collect();
+        // None at all, or names with one space between them: anything else leaves an empty name, which is not sound.
+        let scopes = self.scope.split(' ').filter(|_| !self.scope.is_empty()).map(Box::from).collect();
         let principal = Principal { user: self.sub.as_str().into(), roles: self.roles.clone(), scopes };
         principal.is_sound().then_some(principal).ok_or(Rejected::Malformed)
     }

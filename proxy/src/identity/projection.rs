@@ -57,3 +57,7 @@ pub fn read_plain(headers: &HeaderMap, names: &[(HeaderName, Claim)]) -> Option<
     }
     principal.is_sound().then_some(principal)
 }
+
+#[cfg(test)]
+#[path = "projection_tests.rs"]
+mod tests;

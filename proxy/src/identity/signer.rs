@@ -7,9 +7,9 @@
 //!
 //! Pure: time and randomness are passed in.
 
-use super::evidence::{CHAINS, Carried, STAMPS};
+use super::evidence::{CHAINS, Carried, LONGEST_CHAINS, LONGEST_STAMPS, STAMPS};
 use super::jws::{self, SignError};
-use super::passport::{self, LIFE, TXN_TOKEN};
+use super::passport::{self, LIFE, LONGEST, TXN_TOKEN};
 use super::principal::Principal;
 use super::stamp;
 use crate::mesh::Own;
@@ -62,6 +62,9 @@ pub enum AttachError {
     /// Eight hands have had it already.
     #[error("the passport has eight stamps already")]
     TooManyStamps,
+    /// More roles, scopes or certificates than receivers take.
+    #[error("the {0} would be larger than anybody takes it")]
+    TooLarge(&'static str),
     /// A user whose name fits no header.
     #[error("the user cannot be written into a header")]
     User,
@@ -95,10 +98,12 @@ impl Signer {
         let (text, expires) = passport::make(principal, own, now, txn)?;
         let carried = Arc::new(Carried {
             principal: principal.clone(),
-            passport: HeaderValue::try_from(text).map_err(|_never| AttachError::User)?,
+            passport: value(text, LONGEST, "passport")?,
             stamps: Vec::new(),
             signers: vec![(own.leaf, Arc::new(own.chain.clone()))],
             expires,
+            asserter: own.svid.id.clone(),
+            until: expires,
         });
         if self.passports.len() >= MOST {
             self.passports.clear();
@@ -167,16 +172,29 @@ fn make(carried: &Arc<Carried>, own: &Own, to: &SpiffeId, now: Timestamp) -> Res
     stamps.push_str(&stamp);
     let foreign = carried.signers.iter().filter(|(leaf, _)| *leaf != own.leaf);
     let chains: Vec<String> = foreign.map(|(_, chain)| written(chain)).collect();
-    let value = |text: String| HeaderValue::try_from(text).map_err(|_never| AttachError::User);
+    let chains =
+        (!chains.is_empty()).then(|| value(chains.join(", "), LONGEST_CHAINS, "list of certificates"));
     Ok(Ready {
         carried: Arc::clone(carried),
         by: own.leaf,
         to: to.clone(),
-        stamps: value(stamps)?,
-        chains: if chains.is_empty() { None } else { Some(value(chains.join(", "))?) },
+        stamps: value(stamps, LONGEST_STAMPS, "list of stamps")?,
+        chains: chains.transpose()?,
     })
+}
+
+/// As a header; nothing is sent that is refused anyway.
+fn value(text: String, longest: usize, what: &'static str) -> Result<HeaderValue, AttachError> {
+    if text.len() > longest {
+        return Err(AttachError::TooLarge(what));
+    }
+    HeaderValue::try_from(text).map_err(|_never| AttachError::User)
 }
 
 fn written(chain: &[Vec<u8>]) -> String {
     chain.iter().map(|der| jws::encode(der)).collect::<Vec<_>>().join(".")
 }
+
+#[cfg(test)]
+#[path = "signer_tests.rs"]
+mod tests;
