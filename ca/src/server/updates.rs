@@ -58,7 +58,7 @@ impl Updates {
             trusted: watch::Sender::new(Arc::new(View::new(news.trust))),
             shown: Arc::default(),
             health,
-            version: None,
+            version: Some(news.version),
             signing: news.signing,
             made: Timestamp::default(),
             well: true,
@@ -81,10 +81,12 @@ impl Updates {
         Arc::clone(&self.shown)
     }
 
-    /// Looks again and again.
+    /// Looks again and again; the first look was taken at the start.
     pub(super) async fn run(mut self, every: Duration) {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first one comes at once.
+        ticks.tick().await;
         loop {
             ticks.tick().await;
             let looked = self.core.news(self.version).await;
