@@ -3,7 +3,9 @@
 //! Made off the request path, and whole or not at all: whatever can fail fails here, before any worker hears of
 //! it. Shared by all workers, immutable.
 
+use crate::admission::authenticate::issuer::KeyStore;
 use crate::admission::authorize::Policy;
+use crate::config::auth::{KeySource, Provider, Scheme};
 use crate::config::{Config, Listener};
 use crate::listener::caps::Limits;
 use crate::route::{BuildError, RouteTables};
@@ -26,6 +28,8 @@ pub struct Deployment {
     pub listeners: Vec<ListenerPlan>,
     /// TLS towards its services, in the order of the file.
     pub client_tls: Vec<Option<ClientTls>>,
+    /// Keys of issuers that are fetched, beside the entries of `auth:`.
+    pub issuers: Vec<Option<Arc<KeyStore>>>,
 }
 
 /// A listener made ready to run.
@@ -80,6 +84,37 @@ impl Deployment {
             .map(|service| service.tls.as_ref().map(|tls| ClientTls::load(tls, service.protocol)).transpose())
             .collect::<Result<_, _>>()?;
         let policy = Arc::new(Policy::build(&config.authorize));
-        Ok(Self { config: Arc::new(config), tables: Arc::new(tables), policy, listeners, client_tls })
+        let issuers = issuers(&config, before);
+        Ok(Self {
+            config: Arc::new(config),
+            tables: Arc::new(tables),
+            policy,
+            listeners,
+            client_tls,
+            issuers,
+        })
     }
+}
+
+/// Keys that were fetched stay, as long as they are fetched from the same place.
+fn issuers(config: &Config, before: Option<&Deployment>) -> Vec<Option<Arc<KeyStore>>> {
+    let source = |provider: &Provider| match &provider.scheme {
+        Scheme::Jwt(rule) => Some(rule.keys.clone()),
+        _ => None,
+    };
+    let known = |keys: &KeySource| {
+        let before = before?;
+        let mut pairs = before.config.auth.iter().zip(&before.issuers);
+        pairs.find(|(provider, _)| source(provider).as_ref() == Some(keys))?.1.clone()
+    };
+    let store = |provider: &Provider| {
+        let keys = source(provider)?;
+        known(&keys).or_else(|| fetched(&keys))
+    };
+    config.auth.iter().map(store).collect()
+}
+
+fn fetched(keys: &KeySource) -> Option<Arc<KeyStore>> {
+    let KeySource::Url { remote, refresh, stale } = keys else { return None };
+    Some(Arc::new(KeyStore::new(remote.clone(), *refresh, *stale)))
 }

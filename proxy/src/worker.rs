@@ -10,7 +10,13 @@
 //! | Closing         | shuts listeners and idle connections, waits for exchanges                |
 //! | Over            | ends, whatever is left                                                   |
 
+use crate::admission::authenticate::authenticator::{Authenticator, Source};
+use crate::admission::authenticate::introspect::Introspector;
+use crate::admission::limit::limiter::{self, Limiter};
+use crate::admission::limit::redis::{Store, StoreTally};
+use crate::admission::overload::Gauge;
 use crate::clock;
+use crate::config::auth::Scheme;
 use crate::config::listener::Role;
 use crate::deployment::{Deployment, ListenerKey};
 use crate::drain::{Phase, Roster, Watcher};
@@ -23,7 +29,7 @@ use crate::pipeline::snapshot::Snapshot;
 use crate::pipeline::{Pipeline, Recorder};
 use crate::sweep::Sweep;
 use crate::telemetry::access_log::AccessLogHandle;
-use crate::telemetry::metrics::Hub;
+use crate::telemetry::metrics::{Hub, WorkerMetrics};
 use crate::upstream::cluster::{Cluster, StatsBook};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -34,9 +40,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 /// How often unused connections are closed and log lines handed over.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);
+/// So many of these are a second.
+const SECOND: u32 = 10;
 
 /// What a worker is told to run.
 #[derive(Debug)]
@@ -58,6 +67,10 @@ pub struct Shared {
     pub book: Arc<StatsBook>,
     /// Passports whose requests are in flight.
     pub in_flight: Arc<InFlight>,
+    /// What all workers count with.
+    pub limits: Arc<limiter::Shared>,
+    /// What the process has to carry.
+    pub gauge: Arc<Gauge>,
     /// Who we are in the mesh; `None` until we have joined.
     pub membership: watch::Receiver<Option<Arc<Membership>>>,
     /// Workers whose clients and peers have gone.
@@ -118,12 +131,22 @@ const fn is_for_calls(role: Role) -> bool {
 
 async fn housekeeping(pipeline: Rc<Pipeline>) {
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turn = 0;
     loop {
-        ticks.tick().await;
+        let due = ticks.tick().await;
         let now = clock::now();
+        pipeline.lag.borrow_mut().tick(now.saturating_duration_since(due.into_std()));
         pipeline.recorder.anchor_clocks();
         pipeline.live.purge();
         pipeline.desk.purge(pipeline.recorder.timestamp(now), now);
+        let snapshot = Rc::clone(&pipeline.snapshot.borrow());
+        snapshot.authenticator.purge(pipeline.recorder.timestamp(now));
+        snapshot.limiter.settle();
+        turn = (turn + 1) % SECOND;
+        if turn == 0 {
+            snapshot.limiter.keep_house();
+        }
         for cluster in &pipeline.snapshot.borrow().clusters {
             cluster.purge(now);
         }
@@ -133,12 +156,37 @@ async fn housekeeping(pipeline: Rc<Pipeline>) {
     }
 }
 
+/// Thirty-two bytes nobody can foresee: they hide tokens and keys in what is remembered.
+pub fn secret() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    // Fails only where the operating system has no randomness; then nobody is remembered under a key that is known.
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        bytes = std::array::from_fn(|_| fastrand::u8(..));
+    }
+    bytes
+}
+
+/// Counts what happens to the store of counts.
+struct StoreMetrics(Rc<WorkerMetrics>);
+
+impl StoreTally for StoreMetrics {
+    fn store_error(&self, word: &'static str) {
+        self.0.store("error", word);
+    }
+
+    fn breaker(&self, open: bool) {
+        self.0.store("breaker", if open { "open" } else { "closed" });
+    }
+}
+
 impl Worker {
     fn new(first: &Orders, shared: Shared) -> Self {
         let metrics = shared.hub.worker();
         let (config, tables) = (Arc::clone(&first.deployment.config), Arc::clone(&first.deployment.tables));
         let policy = Arc::clone(&first.deployment.policy);
-        let nothing = Snapshot { config, tables, policy, clusters: Vec::new() };
+        let authenticator = Rc::new(Authenticator::new(Arc::clone(&config), Vec::new(), &[0; 32]));
+        let limiter = Limiter::new(Arc::clone(&config), Arc::clone(&shared.limits), None);
+        let nothing = Snapshot { config, tables, policy, authenticator, limiter, clusters: Vec::new() };
         let pipeline = Rc::new(Pipeline {
             snapshot: RefCell::new(Rc::new(nothing)),
             recorder: Rc::new(Recorder::new(metrics)),
@@ -147,12 +195,16 @@ impl Worker {
             seat: Rc::default(),
             desk: Desk::new(Arc::clone(&shared.in_flight)),
             live: Book::default(),
+            gauge: Arc::clone(&shared.gauge),
+            lag: RefCell::default(),
         });
         Self { shared, pipeline, roster: Roster::new(), calls: Roster::new(), acceptors: HashMap::new() }
     }
 
     fn obey(&mut self, orders: Orders) {
         *self.pipeline.recorder.log.borrow_mut() = orders.access_log.as_ref().map(AccessLogHandle::worker);
+        // The last chance for what the old one owes.
+        self.pipeline.snapshot.borrow().limiter.settle();
         let snapshot = self.snapshot(&orders.deployment);
         *self.pipeline.snapshot.borrow_mut() = Rc::new(snapshot);
         self.review();
@@ -179,10 +231,49 @@ impl Worker {
         });
         Snapshot {
             clusters: clusters.collect(),
+            authenticator: self.authenticator(deployment),
+            limiter: self.limiter(deployment, &before),
             config: Arc::clone(&deployment.config),
             tables: Arc::clone(&deployment.tables),
             policy: Arc::clone(&deployment.policy),
         }
+    }
+
+    /// Who clients are; what was remembered of tokens ends with the configuration it was judged by.
+    fn authenticator(&self, deployment: &Deployment) -> Rc<Authenticator> {
+        let entries = deployment.config.auth.iter().zip(&deployment.issuers);
+        let sources = entries.map(|(provider, keys)| match (&provider.scheme, keys) {
+            (_, Some(keys)) => Source::Keys(Arc::clone(keys)),
+            (Scheme::Introspect(rule), None) => match Introspector::new(rule) {
+                Ok(issuer) => Source::Issuer(Rc::new(issuer)),
+                Err(error) => {
+                    tracing::error!(provider = &*provider.name, %error, "nobody can be known by this entry");
+                    Source::None
+                }
+            },
+            _ => Source::None,
+        });
+        Rc::new(Authenticator::new(Arc::clone(&deployment.config), sources.collect(), &secret()))
+    }
+
+    /// How often clients may ask; the connection to the store goes on when it is the same store.
+    fn limiter(&self, deployment: &Deployment, before: &Snapshot) -> Rc<Limiter> {
+        let same = before.config.redis == deployment.config.redis;
+        let store = before.limiter.store().filter(|_| same).cloned();
+        let store = store.or_else(|| {
+            let tally = Rc::new(StoreMetrics(Rc::clone(&self.pipeline.recorder.metrics)));
+            match Store::new(deployment.config.redis.as_ref()?, tally) {
+                Ok(store) => {
+                    store.start();
+                    Some(Rc::new(store))
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the store of counts cannot be used");
+                    None
+                }
+            }
+        });
+        Limiter::new(Arc::clone(&deployment.config), Arc::clone(&self.shared.limits), store)
     }
 
     fn seat(&self, next: Option<Arc<Membership>>) {

@@ -3,22 +3,20 @@
 //! Of an edge: the request is taken to come from an untrusted client (192.0.2.1) to a plain listener that does not
 //! redirect. Of a sidecar: from a peer, whose evidence held, when one is named; else from the application.
 
+use crate::admission::authenticate::Caller;
 use crate::admission::authorize::Policy;
 use crate::config::listener::Role;
 use crate::config::route::HostPattern;
 use crate::config::{Config, ConfigTest};
-use crate::identity::principal::Principal;
 use crate::listener::gate::{Limits, http2};
 use crate::pipeline::admit::{Admitted, Known, Origin, Rules, admit};
 use crate::pipeline::reject::Rejection;
 use crate::pipeline::request_id;
 use crate::pipeline::trace::Trace;
 use crate::route::RouteTables;
-use crate::tls::facts::{ClientCertificate, TlsFacts};
 use http::header::{HOST, HeaderName};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request};
-use portcullis_ca::names::Fingerprint;
 use portcullis_ca::spiffe::SpiffeId;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -37,7 +35,7 @@ pub(super) struct Asked {
     /// The peer that sends it, of a sidecar.
     pub(super) from: Option<SpiffeId>,
     /// The user it is made for.
-    pub(super) principal: Option<Principal>,
+    pub(super) caller: Option<Arc<Caller>>,
 }
 
 /// What decides: a configuration made ready.
@@ -89,7 +87,7 @@ impl Asked {
         let method = Method::from_bytes(method.as_bytes()).map_err(|_no_token| NotAsked::Request)?;
         let target = target.trim().to_owned();
         let host = host.map_or_else(|| default_host(config), ToOwned::to_owned);
-        Ok(Self { method, target, host, headers: Vec::new(), from: None, principal: None })
+        Ok(Self { method, target, host, headers: Vec::new(), from: None, caller: None })
     }
 
     /// The request of an entry of `tests:`.
@@ -100,7 +98,7 @@ impl Asked {
             host: test.host.clone().unwrap_or_else(|| default_host(config)),
             headers: test.headers.clone(),
             from: test.from.clone(),
-            principal: test.principal.clone(),
+            caller: test.caller.clone().map(Arc::new),
         }
     }
 
@@ -111,15 +109,6 @@ impl Asked {
             (Some(_), None) => Role::Outbound,
             (Some(_), Some(_)) => Role::Inbound { permissive: false },
         }
-    }
-
-    /// What TLS would say of the user's certificate, on an edge.
-    fn tls(&self, role: Role) -> Option<TlsFacts> {
-        let user = self.principal.as_ref().filter(|_| role == Role::Edge)?;
-        let common_name = Some(user.user.clone());
-        let certificate =
-            Some(Arc::new(ClientCertificate { common_name, fingerprint: Fingerprint::of(&[]) }));
-        Some(TlsFacts { version: "TLSv1.3", sni: None, names: Arc::default(), peer: None, certificate })
     }
 
     /// Decides it.
@@ -135,7 +124,6 @@ impl Asked {
         }
         let nearest = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
         let role = self.role(config);
-        let tls = self.tls(role);
         let origin = Origin {
             nearest,
             nearest_value: &HeaderValue::from_static("192.0.2.1"),
@@ -144,14 +132,15 @@ impl Asked {
             role,
             peer: self.from.as_ref(),
             client_cert: None,
-            principal: self.principal.as_ref().filter(|_| role != Role::Edge),
+            principal: self.caller.as_ref().map(|caller| &caller.principal).filter(|_| role != Role::Edge),
             passport: None,
-            scheme: if tls.is_some() { "https" } else { "http" },
-            tls: tls.as_ref(),
+            scheme: "http",
+            tls: None,
             redirect_https: None,
             random: 0,
         };
         let mut known = Known::new(nearest, request_id::generate(0), Trace::new(0, 0));
+        known.caller = self.caller.clone().filter(|_| role == Role::Edge);
         let rules = Rules { config, table: deciding.tables.of(role), policy: &deciding.policy };
         // What the gate would refuse, as far as it shows in a head that is already taken apart.
         let gate =

@@ -15,6 +15,7 @@ mod completions;
 mod decide;
 pub mod edge;
 pub mod explain;
+mod keys;
 mod launch;
 mod log;
 mod schema;
@@ -23,8 +24,8 @@ pub mod sidecar;
 pub mod test;
 mod wait;
 
+use crate::admission::authenticate::Caller;
 use crate::config::{Diagnostic, Problems, diagnostic};
-use crate::identity::principal::Principal;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use portcullis_ca::spiffe::SpiffeId;
 use std::ffi::OsString;
@@ -63,6 +64,7 @@ fn run(command: Command) -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::Test(args) => test::run(&args),
         Command::Selftest(args) => selftest::run(args),
+        Command::Keys(args) => keys::run(&args),
         Command::Ca(args) => portcullis_ca::cli::run(&args, start_long),
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::completions(&args),
@@ -199,6 +201,13 @@ Exit codes: 0 when all tests hold, 1 when one does not, 2 on a wrong command lin
 Example:
   portcullis selftest identity --config order.yaml")]
     Selftest(selftest::SelftestArgs),
+    /// Make, list and revoke the API keys of clients.
+    #[command(after_help = "\
+Examples:
+  portcullis keys create --file partners.yaml --id acme-2026 --owner acme --expires 90d
+  portcullis keys list --file partners.yaml
+  portcullis keys revoke --file partners.yaml acme-2026")]
+    Keys(keys::KeysArgs),
     /// Run the certificate authority of the services, and use it.
     Ca(portcullis_ca::cli::CaArgs),
     /// Print the JSON Schema of the configuration, for editors.
@@ -295,10 +304,10 @@ pub struct ExplainArgs {
     /// taken to come from the application.
     #[arg(long, value_name = "SPIFFE-ID")]
     pub from: Option<SpiffeId>,
-    /// The user it is made for, taken as proved: user=alice,role=buyer,scope=orders:write. Roles and scopes may be
-    /// repeated.
-    #[arg(long = "as", value_name = "USER", value_parser = principal)]
-    pub principal: Option<Principal>,
+    /// The user it is made for, taken as proved: user=alice,role=buyer,scope=orders:write,tier=premium,claim.x=y. Roles,
+    /// scopes and claims may be repeated.
+    #[arg(long = "as", value_name = "USER", value_parser = caller)]
+    pub caller: Option<Caller>,
 }
 
 /// Arguments of `test`.
@@ -332,20 +341,24 @@ struct NotAHeader;
 
 /// What is wrong with a `--as`.
 #[derive(Debug, thiserror::Error)]
-#[error("a user is written as user=NAME,role=ROLE,scope=SCOPE; names are visible characters without quotes")]
+#[error(
+    "a user is written as user=NAME,role=ROLE,scope=SCOPE,tier=TIER,claim.NAME=VALUE; names are visible characters without quotes"
+)]
 struct NotAUser;
 
-fn principal(text: &str) -> Result<Principal, NotAUser> {
-    let mut principal = Principal { user: Box::default(), roles: Vec::new(), scopes: Vec::new() };
+fn caller(text: &str) -> Result<Caller, NotAUser> {
+    let mut caller = Caller::default();
     for (key, value) in text.split(',').map(|pair| pair.trim().split_once('=').unwrap_or_default()) {
-        match key {
-            "user" => principal.user = value.into(),
-            "role" => principal.roles.push(value.into()),
-            "scope" => principal.scopes.push(value.into()),
+        match (key, key.strip_prefix("claim.")) {
+            ("user", _) => caller.principal.user = value.into(),
+            ("role", _) => caller.principal.roles.push(value.into()),
+            ("scope", _) => caller.principal.scopes.push(value.into()),
+            ("tier", _) => caller.tier = Some(value.into()),
+            (_, Some(claim)) => caller.claims.push((claim.into(), value.into())),
             _ => return Err(NotAUser),
         }
     }
-    if principal.is_sound() { Ok(principal) } else { Err(NotAUser) }
+    if caller.principal.is_sound() { Ok(caller) } else { Err(NotAUser) }
 }
 
 fn header(text: &str) -> Result<(String, String), NotAHeader> {

@@ -13,6 +13,7 @@ use portcullis_ca::spiffe::TrustDomain;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(super) struct Surroundings<'a> {
 pub(super) struct Context<'a> {
     pub(super) findings: &'a Findings,
     pub(super) around: &'a Surroundings<'a>,
+    /// Text of the configuration file.
+    source: &'a str,
     /// Folder of the configuration file, absolute: relative paths start here.
     dir: PathBuf,
     /// Files read so far.
@@ -44,12 +47,16 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// `file` is the configuration file itself.
-    pub(super) fn new(findings: &'a Findings, around: &'a Surroundings<'a>, file: &Path) -> Self {
+    /// `file` is the configuration file itself, `source` what stands in it.
+    pub(super) fn new(
+        findings: &'a Findings,
+        around: &'a Surroundings<'a>,
+        (file, source): (&Path, &'a str),
+    ) -> Self {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
         let dir = file.parent().unwrap_or(Path::new("/")).to_path_buf();
         let files = RefCell::new(vec![file]);
-        Self { findings, around, dir, files, services: HashMap::new(), trust_domain: None }
+        Self { findings, around, source, dir, files, services: HashMap::new(), trust_domain: None }
     }
 
     /// Makes the services known to whoever refers to them.
@@ -111,6 +118,14 @@ impl<'a> Context<'a> {
         help: impl Into<String>,
     ) {
         self.findings.add(Finding::error(code, span, message).help(help).hidden());
+    }
+
+    /// The place of some bytes of a text; of the whole text when it is not written in one piece on one line.
+    pub(super) fn within(&self, text: &Text, bytes: &Range<usize>) -> Span {
+        let line = text.span.line.checked_sub(1).and_then(|line| self.source.lines().nth(line as usize));
+        let from = text.span.column.saturating_sub(1) as usize;
+        line.and_then(|line| inside(line.chars().skip(from), &text.value, bytes))
+            .map_or(text.span, |(skip, len)| Span { column: text.span.column + skip, len, ..text.span })
     }
 
     /// A key that must be there; `of` and `span` are the section it belongs to.
@@ -293,6 +308,31 @@ impl<'a> Context<'a> {
             let message = format!("every user of this machine may read `{path}`");
             self.warn(Code::KeyPermissions, span, message, format!("chmod 600 {path}"));
         }
+    }
+}
+
+/// How many characters of `written` stand in front of some bytes of the value it is, and how many those take; `written`
+/// goes on behind the value. `None`: this is not how the value is written.
+fn inside(written: impl Iterator<Item = char>, value: &str, bytes: &Range<usize>) -> Option<(u32, u32)> {
+    let mut written = written.peekable();
+    let quote = written.next_if(|c| matches!(c, '"' | '\''));
+    let mut at = u32::from(quote.is_some());
+    let (mut start, mut end) = (at, at);
+    for (index, c) in value.char_indices() {
+        let escape = match quote {
+            Some('"') => written.next_if_eq(&'\\'),
+            Some(quote) if c == quote => written.next_if_eq(&quote),
+            _ => None,
+        };
+        at += u32::from(escape.is_some());
+        written.next_if_eq(&c)?;
+        at += 1;
+        start = if index < bytes.start { at } else { start };
+        end = if index < bytes.end { at } else { end };
+    }
+    match quote {
+        Some(quote) if written.next() != Some(quote) => None,
+        _ => Some((start, end.saturating_sub(start))),
     }
 }
 

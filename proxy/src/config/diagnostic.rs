@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::findings::Finding;
+use super::tree::Span;
 
 /// One problem with its place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -131,14 +132,17 @@ fn summary(errors: usize, warnings: usize) -> String {
 }
 
 impl Diagnostic {
-    /// Puts a finding into its file, of which all lines are given.
-    pub(super) fn new(finding: Finding, file: &Path, lines: &[&str]) -> Self {
+    /// Puts a finding into its file, of which all lines are given; what is hidden is shown in none of them.
+    pub(super) fn new(finding: Finding, file: &Path, lines: &[&str], hidden: &[Span]) -> Self {
         let line = finding.span.line as usize;
         let column = finding.span.column as usize;
         let len = (finding.span.len as usize).max(1);
         let text = line.checked_sub(1).and_then(|index| lines.get(index)).copied().unwrap_or_default();
-        let marked = column.saturating_sub(1)..column.saturating_sub(1) + len;
-        let shown = |(at, c)| if finding.hidden && marked.contains(&at) { '*' } else { c };
+        let covers = |span: &Span, at: usize| {
+            let first = (span.column as usize).saturating_sub(1);
+            span.line == finding.span.line && (first..first + span.len as usize).contains(&at)
+        };
+        let shown = |(at, c)| if hidden.iter().any(|span| covers(span, at)) { '*' } else { c };
         let snippet = text.chars().enumerate().map(shown).collect();
         let Finding { severity, code, message, help, .. } = finding;
         Self { severity, code, message, file: file.to_path_buf(), line, column, len, snippet, help }

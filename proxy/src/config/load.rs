@@ -24,7 +24,7 @@ pub struct Loaded {
 
 /// Loads a file, with the cores, file limit and environment of this process.
 pub fn load(path: &Path) -> Result<Loaded, Problems> {
-    let text = text(path).map_err(|finding| Problems(vec![Diagnostic::new(finding, path, &[])]))?;
+    let text = text(path).map_err(|finding| Problems(vec![Diagnostic::new(finding, path, &[], &[])]))?;
     parse(&text, path)
 }
 
@@ -42,10 +42,12 @@ pub fn parse(text: &str, path: &Path) -> Result<Loaded, Problems> {
 pub(super) fn parse_in(text: &str, path: &Path, around: &Surroundings<'_>) -> Result<Loaded, Problems> {
     let findings = Findings::default();
     let config = meaning(text, path, around, &findings);
+    let sorted = findings.sorted();
+    let hidden: Vec<Span> = sorted.iter().filter(|one| one.hidden).map(|one| one.span).collect();
     let (warnings, errors): (Vec<_>, Vec<_>) =
-        findings.sorted().into_iter().partition(|finding| finding.severity == Severity::Warning);
+        sorted.into_iter().partition(|finding| finding.severity == Severity::Warning);
     let lines: Vec<&str> = text.lines().collect();
-    let place = |finding| Diagnostic::new(finding, path, &lines);
+    let place = |finding| Diagnostic::new(finding, path, &lines, &hidden);
     match config {
         Some(config) if errors.is_empty() => {
             Ok(Loaded { config, warnings: warnings.into_iter().map(place).collect() })
@@ -64,7 +66,7 @@ fn meaning(text: &str, path: &Path, around: &Surroundings<'_>, findings: &Findin
         return None;
     }
     let raw: raw::File = read::read(&root, findings);
-    let mut context = Context::new(findings, around, path);
+    let mut context = Context::new(findings, around, (path, text));
     let config = resolve::config(&raw, &mut context, top(&root));
     proofs::check(&raw, &config, &context);
     Some(Config { files: context.into_files(), ..config }).filter(|_| !findings.has_errors())

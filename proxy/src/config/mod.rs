@@ -17,17 +17,22 @@ mod findings;
 mod resolve;
 mod proofs;
 mod emit;
+pub(crate) mod key_file;
 pub mod diagnostic;
 pub mod effective;
 pub mod auth;
 pub mod authorize;
+pub mod cors;
+pub mod limit;
 pub mod listener;
 pub mod mesh;
 pub mod observe;
+pub mod overload;
 pub mod route;
 pub mod schema;
 pub mod service;
 pub mod sidecar;
+pub mod store;
 pub mod trust;
 
 use std::path::PathBuf;
@@ -66,6 +71,12 @@ pub struct Config {
     pub authorize: Vec<authorize::Rule>,
     /// Ways for clients outside to say who they are.
     pub auth: Vec<auth::Provider>,
+    /// How often somebody may ask; routes refer to these by index.
+    pub limits: Vec<limit::Limit>,
+    /// Where counts are kept that processes share.
+    pub redis: Option<store::Redis>,
+    /// When to shed load.
+    pub overload: overload::Overload,
     /// Services in the order of the file (of a sidecar: the application first, as `app`); a [`ServiceId`] indexes this.
     pub services: Vec<Service>,
     /// Routes in the order of the file, `defaults:` already folded in.
@@ -127,7 +138,7 @@ pub struct ConfigTest {
     /// The member of the mesh that sends it, of a sidecar.
     pub from: Option<portcullis_ca::spiffe::SpiffeId>,
     /// The user it is made for, taken as proved.
-    pub principal: Option<crate::identity::principal::Principal>,
+    pub caller: Option<crate::admission::authenticate::Caller>,
     /// What must be so.
     pub expect: Expectation,
     /// Line of the entry, 1-based.

@@ -1,8 +1,12 @@
 //! `routes:`: which request goes where.
 
 use super::ServiceId;
+use super::cors::Cors;
+use super::limit::Spend;
 use super::listener::Role;
+use crate::admission::allow::Allow;
 use http::{HeaderName, HeaderValue, Method};
+use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +27,18 @@ pub struct Route {
     pub path: PathPattern,
     /// Further conditions; all must hold.
     pub when: Vec<Predicate>,
-    /// Who may use it.
+    /// Addresses that may use it.
+    pub ip: AddressRules,
+    /// How clients say who they are.
     pub auth: Auth,
+    /// What must hold for an authenticated caller; `None` = nothing more.
+    pub allow: Option<Arc<Allow>>,
+    /// Whether `Authorization` goes on to the service. Default: only when nobody reads it here.
+    pub passes_authorization: bool,
+    /// Limits to ask, in the order of the file.
+    pub limits: Vec<Spend>,
+    /// What pages of other origins may do; `None` = nothing.
+    pub cors: Option<Arc<Cors>>,
     /// Where it goes.
     pub target: Target,
     /// The path to send instead; `None` = as it came.
@@ -39,8 +53,40 @@ pub struct Route {
     pub deprecated: Option<Deprecation>,
     /// Largest request body in bytes. Default 10 MiB; `None` = unlimited (`body: { max: none }`).
     pub max_body: Option<u64>,
+    /// How fast a request body must come at least, in bytes a second; `None` = as `timeouts.body` of the listener says.
+    pub min_rate: Option<u64>,
     /// What this route's paths may contain that others may not.
     pub paths: PathRules,
+}
+
+impl Route {
+    /// A route with nothing special about it: for every method, host and client.
+    pub fn plain(name: Arc<str>, line: usize, (entrance, path): (Role, PathPattern), target: Target) -> Self {
+        Self {
+            name,
+            entrance,
+            line,
+            methods: Methods::Any,
+            hosts: Vec::new(),
+            path,
+            when: Vec::new(),
+            ip: AddressRules::default(),
+            auth: Auth::PUBLIC,
+            allow: None,
+            passes_authorization: true,
+            limits: Vec::new(),
+            cors: None,
+            target,
+            rewrite: None,
+            headers: HeaderRules::default(),
+            request_timeout: None,
+            idle_timeout: None,
+            deprecated: None,
+            max_body: None,
+            min_rate: None,
+            paths: PathRules::default(),
+        }
+    }
 }
 
 /// Which methods a route takes. `GET` in the file also takes HEAD.
@@ -116,13 +162,27 @@ pub enum ValueMatch {
     Exact(Arc<str>),
 }
 
-/// Who may use a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
+/// How clients of a route say who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// Entries of `auth:`, by index; any of them will do.
+    pub providers: Vec<usize>,
+    /// Whether nobody in particular may come too. What is shown must hold even then.
+    pub anonymous: bool,
+}
+
+impl Auth {
     /// Anybody: written out, never assumed.
-    Public,
-    /// Whom this entry of `auth:` takes.
-    Provider(usize),
+    pub const PUBLIC: Self = Self { providers: Vec::new(), anonymous: true };
+}
+
+/// Addresses that may use a route.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AddressRules {
+    /// Only these; empty = all.
+    pub allow: Vec<IpNet>,
+    /// None of these, even if allowed.
+    pub deny: Vec<IpNet>,
 }
 
 /// Where a route goes.
@@ -139,6 +199,8 @@ pub struct Target {
 pub enum Sticky {
     /// The client's address.
     Ip,
+    /// The authenticated user; a request without one is spread at random.
+    User,
     /// A header; a request without it is spread at random.
     Header(HeaderName),
     /// A cookie of this name; a request without it is spread at random.

@@ -22,6 +22,12 @@ pub(super) enum UnitError {
     /// More than a year, more than 2^63 bytes.
     #[error("`{0}` is too large")]
     TooLarge(String),
+    /// `200`, `many/s`
+    #[error("`{0}` is not so many in so much time")]
+    NotARate(String),
+    /// `10KiB`, `10KiB/min`
+    #[error("`{0}` is not a size per second")]
+    NotAPace(String),
     /// `2026-13-01`
     #[error("`{0}` is not a date")]
     NotADate(String),
@@ -36,6 +42,18 @@ const SIZE: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("
 pub(super) const TIME_HELP: &str = "units of time are ms, s, m and h, as in `100ms`, `5s`, `1m`";
 /// What to write for a size.
 pub(super) const SIZE_HELP: &str = "units of size are B, KiB, MiB and GiB, as in `64KiB`, `10MiB`";
+/// Units of the time a rate counts in; minutes are `min`, because `m` could be months.
+const WINDOW: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000)];
+
+/// What to write for a rate.
+pub(super) const RATE_HELP: &str =
+    "units are ms, s, min and h, as in `200/s`, `30/min`, `10/h`, `5/10s` or `100/500ms`";
+/// What to write for a quota.
+pub(super) const QUOTA_HELP: &str = "write so many in a `day` or `month`, as in `100000/month`";
+/// What to write for a size per second.
+pub(super) const PACE_HELP: &str = "write it as `10KiB/s`";
+/// What to write for a part of a whole.
+pub(super) const PERCENT_HELP: &str = "write a whole number from `0%` to `100%`";
 /// What to write for a date.
 pub(super) const DATE_HELP: &str = "write a date as `2026-11-22`";
 
@@ -54,6 +72,18 @@ pub(super) fn size(text: &str) -> Result<Option<u64>, UnitError> {
         return Ok(None);
     }
     scaled(text, &SIZE).map(Some)
+}
+
+/// `10KiB/s`, in bytes a second.
+pub(super) fn pace(text: &str) -> Result<u64, UnitError> {
+    let size = text.strip_suffix("/s").ok_or_else(|| UnitError::NotAPace(text.to_owned()))?;
+    scaled(size, &SIZE)
+}
+
+/// `92%`: a whole number from 0 to 100.
+pub(super) fn percent(text: &str) -> Result<u8, UnitError> {
+    let number = scaled(text, &[("%", 1)])?;
+    u8::try_from(number).ok().filter(|n| *n <= 100).ok_or_else(|| UnitError::TooLarge(text.to_owned()))
 }
 
 fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, UnitError> {
@@ -76,6 +106,50 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, UnitError> {
         .ok_or_else(|| UnitError::TooLarge(text.to_owned()))
 }
 
+/// What a rate counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Per {
+    /// So much time, zero too.
+    Length(Duration),
+    /// A day of the calendar.
+    Day,
+    /// A month of the calendar.
+    Month,
+}
+
+/// `200/s`, `5/10s`, `100000/month`: how many, zero too, in how much time.
+pub(super) fn rate(text: &str) -> Result<(u32, Per), UnitError> {
+    let Some((amount, per)) = text.split_once('/') else { return Err(UnitError::NotARate(text.to_owned())) };
+    let digits = !amount.is_empty() && amount.bytes().all(|b| b.is_ascii_digit());
+    if !digits || per.is_empty() {
+        return Err(UnitError::NotARate(text.to_owned()));
+    }
+    let amount = amount.parse().map_err(|_| UnitError::TooLarge(text.to_owned()))?;
+    let per = match per {
+        "day" => Per::Day,
+        "month" => Per::Month,
+        _ if per.starts_with(|c: char| c.is_ascii_digit()) => window(per)?,
+        _ => window(&format!("1{per}"))?,
+    };
+    Ok((amount, per))
+}
+
+fn window(text: &str) -> Result<Per, UnitError> {
+    scaled(text, &WINDOW).map(|millis| Per::Length(Duration::from_millis(millis)))
+}
+
+/// A rate as [`rate`] reads it.
+pub(super) fn show_rate(amount: u32, per: Per) -> String {
+    let window = match per {
+        Per::Day => "day".to_owned(),
+        Per::Month => "month".to_owned(),
+        Per::Length(length) => show(u64::try_from(length.as_millis()).unwrap_or(u64::MAX), &WINDOW, "s"),
+    };
+    // One of a unit is said without its number; `10s` is ten of them.
+    let one = window.strip_prefix('1').filter(|unit| !unit.starts_with(|c: char| c.is_ascii_digit()));
+    format!("{amount}/{}", one.unwrap_or(&window))
+}
+
 /// A time in the largest unit that holds it whole.
 pub(super) fn show_time(time: Duration) -> String {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -85,6 +159,16 @@ pub(super) fn show_time(time: Duration) -> String {
 /// A size in the largest unit that holds it whole.
 pub(super) fn show_size(bytes: u64) -> String {
     show(bytes, &SIZE, "B")
+}
+
+/// A size per second as [`pace`] reads it.
+pub(super) fn show_pace(rate: u64) -> String {
+    format!("{}/s", show_size(rate))
+}
+
+/// A part of a whole as [`percent`] reads it.
+pub(super) fn show_percent(percent: u8) -> String {
+    format!("{percent}%")
 }
 
 fn show(value: u64, units: &[(&str, u64)], zero: &str) -> String {

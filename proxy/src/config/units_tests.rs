@@ -71,16 +71,60 @@ fn days_that_do_not_exist_are_refused() {
     }
 }
 
+#[test]
+fn rates_are_so_many_in_so_much_time() {
+    let every = |amount, millis| Ok((amount, Per::Length(Duration::from_millis(millis))));
+
+    assert_eq!(rate("200/s"), every(200, 1_000));
+    assert_eq!(rate("30/min"), every(30, 60_000));
+    assert_eq!(rate("10/h"), every(10, 3_600_000));
+    assert_eq!(rate("5/10s"), every(5, 10_000));
+    assert_eq!(rate("100/500ms"), every(100, 500));
+    assert_eq!(rate("0/0s"), every(0, 0));
+    assert_eq!(rate("4294967295/day"), Ok((u32::MAX, Per::Day)));
+    assert_eq!(rate("1/month"), Ok((1, Per::Month)));
+}
+
+#[test]
+fn what_is_no_rate_says_why() {
+    let text = |text: &str| text.to_owned();
+
+    for none in ["200", "", "/s", "5/", "-5/s", "+5/s", "1.5/s", "five/s", " 5/s"] {
+        assert_eq!(rate(none), Err(UnitError::NotARate(text(none))));
+    }
+    assert_eq!(rate("4294967296/s"), Err(UnitError::TooLarge(text("4294967296/s"))));
+    assert_eq!(rate("5/10"), Err(UnitError::NoUnit(text("10"))));
+    assert_eq!(rate("5/m"), Err(UnitError::UnknownUnit(text("m"))));
+    assert_eq!(rate("5/2day"), Err(UnitError::UnknownUnit(text("day"))));
+    assert_eq!(rate("5/s/s"), Err(UnitError::UnknownUnit(text("s/s"))));
+    assert_eq!(rate("5/1.5s"), Err(UnitError::NotANumber(text("1.5s"))));
+}
+
+#[test]
+fn one_of_a_unit_is_shown_without_its_number() {
+    let show = |millis| show_rate(7, Per::Length(Duration::from_millis(millis)));
+
+    assert_eq!(show(1_000), "7/s");
+    assert_eq!(show(10_000), "7/10s");
+    assert_eq!(show(60_000), "7/min");
+    assert_eq!(show(1), "7/ms");
+    assert_eq!(show(15), "7/15ms");
+    assert_eq!(show(86_400_000), "7/24h");
+    assert_eq!(show_rate(7, Per::Month), "7/month");
+}
+
 proptest! {
     #[test]
     fn what_is_shown_is_read_back(millis in 0u64..31_536_000_000, bytes in 0u64..(1 << 62), day in 0u64..2_900_000) {
         prop_assert_eq!(time(&show_time(Duration::from_millis(millis))), Ok(Some(Duration::from_millis(millis))));
         prop_assert_eq!(size(&show_size(bytes)), Ok(Some(bytes)));
+        let per = Per::Length(Duration::from_millis(millis));
+        prop_assert_eq!(rate(&show_rate(3, per)), Ok((3, per)));
         prop_assert_eq!(date(&show_date(day * 86_400)), Ok(day * 86_400));
     }
 
     #[test]
     fn no_text_panics(text in "\\PC*") {
-        let _ = (time(&text), size(&text), date(&text));
+        let _ = (time(&text), size(&text), date(&text), rate(&text));
     }
 }

@@ -8,7 +8,12 @@ pub mod views;
 pub mod watch;
 
 use crate::admin::{Lifecycle, ReloadRefused, State};
+use crate::admission::authenticate::issuer;
+use crate::admission::limit::limiter;
+use crate::admission::overload::memory::{Meter, Roots};
+use crate::admission::overload::watch::watch as watch_memory;
 use crate::config::listener::Role;
+use crate::config::overload::Memory;
 use crate::config::{self, Config, Loaded, Sidecar, diagnostic};
 use crate::deployment::{Deployment, ListenerKey};
 use crate::drain::{Phase, Trigger};
@@ -21,12 +26,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use watch::Look;
 
 /// How long the access log may take to end.
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
@@ -98,25 +105,31 @@ pub struct Control {
     deployed: RefCell<Arc<Deployment>>,
     /// Reloads tried so far.
     pub reloads: Cell<u64>,
+    /// How the files looked when they were last read.
+    pub looked: RefCell<Look>,
     addresses: RefCell<HashMap<ListenerKey, SocketAddr>>,
     access_log: RefCell<Option<AccessLogWriter>>,
+    /// The ladder of memory in force.
+    memory: Rc<Cell<Option<Memory>>>,
     workers: Vec<(UnboundedSender<Orders>, JoinHandle<()>)>,
 }
 
-/// Reads a file; its warnings go to the log.
-pub fn load(path: &Path) -> Result<Config, ControlError> {
+/// Reads a file, and looks at all files it names; its warnings go to the log.
+pub fn load(path: &Path) -> Result<(Config, Look), ControlError> {
     let Loaded { config, warnings } = config::load(path).map_err(ControlError::Config)?;
+    // Now, and not when everything runs: what changes meanwhile would never be seen.
+    let look = Look::at(&config.files);
     if !warnings.is_empty() {
         tracing::warn!("the configuration has warnings\n{}", diagnostic::render(&warnings));
     }
-    Ok(config)
+    Ok((config, look))
 }
 
 impl Control {
     /// Opens the listeners and starts the workers.
     pub fn start(
         path: &Path,
-        config: Config,
+        (config, look): (Config, Look),
         hub: Arc<Hub>,
         ((drain, watcher), membership): ((Trigger, crate::drain::Watcher), Memberships),
     ) -> Result<Self, ControlError> {
@@ -126,6 +139,8 @@ impl Control {
             book: Arc::default(),
             in_flight: Arc::default(),
             left: Arc::default(),
+            limits: Arc::new(limiter::Shared::new(&worker::secret())),
+            gauge: Arc::default(),
             membership,
             drain: watcher,
         };
@@ -138,8 +153,10 @@ impl Control {
             drain_asked: Notify::new(),
             deployed: RefCell::new(Arc::clone(&deployment)),
             reloads: Cell::new(0),
+            looked: RefCell::new(look),
             addresses: RefCell::default(),
             access_log: RefCell::default(),
+            memory: Rc::default(),
             workers: Vec::new(),
         };
         *control.access_log.borrow_mut() = control.open_log(&deployment.config)?;
@@ -149,6 +166,10 @@ impl Control {
             control.workers.push(spawn(index, orders, control.shared.clone())?);
         }
         control.announce(&deployment);
+        control.keep(&deployment, None);
+        let (gauge, memory) = (Arc::clone(&control.shared.gauge), Rc::clone(&control.memory));
+        let meter = Meter::find(Roots::of_linux());
+        tokio::task::spawn_local(async move { watch_memory(gauge, meter, || memory.get()).await });
         Ok(control)
     }
 
@@ -164,7 +185,12 @@ impl Control {
 
     /// Reads the file again and takes it over, or leaves everything as it is.
     pub fn reload(&self) -> Result<(), ControlError> {
+        let before = Look::at(&self.deployed().config.files);
         let result = self.try_reload();
+        if result.is_err() {
+            // What was refused is known too: it is read again when it changes again.
+            *self.looked.borrow_mut() = before;
+        }
         self.reloads.set(self.reloads.get() + 1);
         self.hub.reload_ended(result.is_ok(), clock::wall());
         match &result {
@@ -179,7 +205,7 @@ impl Control {
             return Err(ControlError::Draining);
         }
         let before = self.deployed();
-        let config = load(&self.path)?;
+        let (config, look) = load(&self.path)?;
         if config.workers != before.config.workers {
             return Err(ControlError::NeedsRestart { key: "workers" });
         }
@@ -217,6 +243,8 @@ impl Control {
         }
         self.addresses.borrow_mut().retain(|key, _| deployment.listeners.iter().any(|plan| plan.key == *key));
         self.announce(&deployment);
+        self.keep(&deployment, Some(&before));
+        *self.looked.borrow_mut() = look;
         *self.deployed.borrow_mut() = deployment;
         if let Some(log) = retired {
             tokio::task::spawn_local(async move {
@@ -266,6 +294,18 @@ impl Control {
     fn orders(&self, deployment: &Arc<Deployment>, sockets: Vec<(ListenerKey, TcpListener)>) -> Orders {
         let access_log = self.access_log.borrow().as_ref().map(AccessLogWriter::handle);
         Orders { deployment: Arc::clone(deployment), sockets, access_log }
+    }
+
+    /// Keeps fetching the keys of issuers that `before` had not, and watches memory.
+    fn keep(&self, deployment: &Deployment, before: Option<&Deployment>) {
+        self.memory.set(deployment.config.overload.memory);
+        for store in deployment.issuers.iter().flatten() {
+            let mut kept = before.iter().flat_map(|before| before.issuers.iter().flatten());
+            if !kept.any(|other| Arc::ptr_eq(other, store)) {
+                // Ends by itself with the last configuration that has this issuer.
+                tokio::task::spawn_local(issuer::keep(Arc::downgrade(store)));
+            }
+        }
     }
 
     fn announce(&self, deployment: &Deployment) {

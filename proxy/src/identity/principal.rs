@@ -6,7 +6,7 @@ const LONGEST: usize = 256;
 const MOST: usize = 64;
 
 /// A user, as introduced by somebody who may.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Principal {
     /// Its name: 1 … 256 visible ASCII characters without space, comma, quotes and backslash.
     pub user: Box<str>,

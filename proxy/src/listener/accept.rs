@@ -5,6 +5,7 @@
 
 use super::caps::Limits;
 use super::serve;
+use crate::admission::overload::Level;
 use crate::clock;
 use crate::config::Listener;
 use crate::config::listener::Role;
@@ -78,23 +79,25 @@ impl Acceptor {
 
     fn admit(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
         let settings = Rc::clone(&self.settings.borrow());
-        let Some(open) = settings.limits.open() else {
-            self.metrics().refused(Refusal::Cap);
-            if self.may_complain() {
-                tracing::warn!(%peer, reason = Refusal::Cap.word(), "connection refused");
-            }
-            return;
-        };
+        // A handshake costs what there is none left of.
+        if self.pipeline.gauge.level() == Level::Refuse {
+            return self.refuse(Refusal::Overload, peer);
+        }
+        let Some(open) = settings.limits.open() else { return self.refuse(Refusal::Cap, peer) };
         let this = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let _counted = (open, this.metrics().accepted());
             if let Err(refusal) = serve::connection(&this, settings, stream, peer).await {
-                this.metrics().refused(refusal);
-                if this.may_complain() {
-                    tracing::warn!(%peer, reason = refusal.word(), "connection refused");
-                }
+                this.refuse(refusal, peer);
             }
         });
+    }
+
+    fn refuse(&self, refusal: Refusal, peer: SocketAddr) {
+        self.metrics().refused(refusal);
+        if self.may_complain() {
+            tracing::warn!(%peer, reason = refusal.word(), "connection refused");
+        }
     }
 
     /// Whether the client's word about other addresses counts.

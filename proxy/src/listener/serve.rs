@@ -293,7 +293,8 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
             let _flushed = served.as_mut().poll(cx).is_ready();
             return Poll::Ready(());
         }
-        if ended.is_pending() && (phase >= Phase::Leaving || age.is_over(cx) || pace.is_over(cx)) {
+        let leaves = phase >= Phase::Leaving || acceptor.pipeline.asks_to_leave();
+        if ended.is_pending() && (leaves || age.is_over(cx) || pace.is_over(cx)) {
             if !std::mem::replace(&mut asked_to_end, true) {
                 pace.last_words(cx);
                 served.as_mut().graceful_shutdown();

@@ -59,7 +59,7 @@ pub struct Assembly {
 impl Assembly {
     /// Starts everything a file says. The process is not ready yet.
     pub fn start(path: &Path, log: LogLevel, kind: Kind) -> Result<Self, ControlError> {
-        let config = load(path)?;
+        let (config, look) = load(path)?;
         let found = Kind::of(&config);
         if found != kind {
             return Err(ControlError::OtherMode { file: path.to_owned(), mode: found.word() });
@@ -79,7 +79,8 @@ impl Assembly {
             tokio::task::spawn_local(show(memberships, Arc::clone(&hub)));
         }
         let known = memberships.clone().unwrap_or_else(|| channel::channel(None).1);
-        let control = Rc::new(Control::start(path, config, Arc::clone(&hub), (drain::channel(), known))?);
+        let control =
+            Rc::new(Control::start(path, (config, look), Arc::clone(&hub), (drain::channel(), known))?);
         if let Some(listener) = admin {
             tracing::info!(address = %listener.address(), "listening admin");
             tokio::task::spawn_local(admin::serve(listener, views::admin(&control, log), pending()));
@@ -136,7 +137,7 @@ pub fn repeat(kind: SignalKind, mut act: impl FnMut()) -> impl Future<Output = (
 }
 
 async fn reload_on_change(control: Rc<Control>) {
-    let mut settling = Settling::new(Look::at(&control.deployed().config.files));
+    let mut settling = Settling::new(control.looked.borrow().clone());
     let mut reloads = control.reloads.get();
     loop {
         tokio::time::sleep(watch::INTERVAL).await;
@@ -146,7 +147,7 @@ async fn reload_on_change(control: Rc<Control>) {
         }
         // After any reload, by whomever, there may be other files, and what they hold now is known.
         if std::mem::replace(&mut reloads, control.reloads.get()) != reloads {
-            settling = Settling::new(Look::at(&control.deployed().config.files));
+            settling = Settling::new(control.looked.borrow().clone());
         }
     }
 }

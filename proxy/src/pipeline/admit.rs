@@ -1,36 +1,28 @@
-//! From the head of a request to what would be sent, and where: everything that is decided before an upstream
-//! hears of it. Pure, so that `portcullis explain` and `portcullis test` decide exactly as the running proxy.
+//! What decides about a request, what is known about it, and the whole decision at once for those who only ask.
 //!
-//! The order is the design's: what costs nothing comes first, and nothing is believed before it is cleaned.
+//! The running pipeline takes the same steps, and may have to wait between them: [`arrive`], who it is and how often
+//! ([`super::entry`]), [`depart`]. Pure.
 
-use super::clean::{clean, unnames_protected};
+use super::arrive::{Arrived, arrive};
+use super::depart::depart;
+use super::permit::permit;
 use super::reject::Rejection;
 use super::trace::Trace;
-use super::{forwarded, request_id};
-use crate::admission::authorize::{self, Asked, Policy};
-use crate::admission::path::{CanonicalPath, PathFault};
+use crate::admission::authenticate::Caller;
+use crate::admission::authorize::{self, Policy};
+use crate::config::auth::Scheme;
 use crate::config::listener::Role;
-use crate::config::route::{Auth, Route, Sticky};
-use crate::config::trust::Strictness;
 use crate::config::{Config, ServiceId};
 use crate::identity::principal::Principal;
-use crate::identity::projection;
-use crate::listener::gate::{Fault, Limits, http2};
-use crate::route::{Found, Head, RouteTable, host, split};
+use crate::route::RouteTable;
 use crate::tls::facts::TlsFacts;
-use crate::transform;
-use http::header::{self, HeaderName};
+use http::header;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use portcullis_ca::spiffe::SpiffeId;
 use std::net::SocketAddr;
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TXN_TOKEN: HeaderName = HeaderName::from_static("txn-token");
-const VIA: HeaderValue = HeaderValue::from_static("1.1 portcullis");
-/// So often may a request have been through a portcullis: more is a circle.
-const MAX_PASSES: usize = 8;
+use std::sync::Arc;
 
 /// The rules in force.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +91,14 @@ pub struct Known {
     pub route: Option<usize>,
     /// What the rules of the workload say.
     pub decision: Option<authorize::Decision>,
+    /// Who has said at the edge who it is, and was believed.
+    pub caller: Option<Arc<Caller>>,
+    /// Why somebody was not believed; for logs.
+    pub disbelieved: Option<&'static str>,
+    /// It only asks what a page may do.
+    pub preflight: bool,
+    /// The page in a browser that asks, where answers say whether it may read them.
+    pub page: Option<HeaderValue>,
 }
 
 impl Known {
@@ -116,6 +116,10 @@ impl Known {
             trace,
             route: None,
             decision: None,
+            caller: None,
+            disbelieved: None,
+            preflight: false,
+            page: None,
         }
     }
 
@@ -162,258 +166,35 @@ pub struct Way {
     pub target: PathAndQuery,
     /// The canonical path the rules of the workload have seen; `None` where there are no such rules.
     pub path: Option<Box<str>>,
-    /// The user to introduce, who has shown a certificate here.
-    pub introduced: Option<Principal>,
 }
 
-/// Decides. Afterwards `head.headers` are those to send, Host and framing aside.
+/// The whole decision, for a caller who counts as authenticated: without tokens, counts and load.
 pub fn admit(
     rules: Rules<'_>,
     origin: &Origin<'_>,
     known: &mut Known,
     head: &mut Parts,
 ) -> Result<Admitted, Rejection> {
-    known.take_note(head);
-    // Room for what is added below: growing twice would hash everything twice.
-    head.headers.reserve(8);
-    let strict = rules.config.strict;
-    if head.version == Version::HTTP_2 {
-        http2::check(head, strict.underscores, &Limits::default()).map_err(Rejection::Framing)?;
+    let arrived = arrive(rules, origin, known, head)?;
+    if origin.role == Role::Edge {
+        known.caller = believed(rules.config, &arrived, known.caller.take());
+        permit(rules.config, known, &arrived, &head.headers)?;
     }
-    let said = identify(rules.config, origin, known, &mut head.headers);
-    if is_going_in_circles(&head.headers) {
-        return Err(Rejection::Loop);
-    }
-    if unnames_protected(&head.headers) {
-        return Err(Rejection::Framing(Fault::ConnectionOption));
-    }
-    clean(&mut head.headers, strict.underscores == Strictness::Drop);
-    if head.version == Version::HTTP_2 {
-        join_cookies(&mut head.headers);
-    }
-    let host = host_of(head);
-    known.host = host::normalise(host.to_str().unwrap_or_default()).into();
-    if origin.tls.is_some_and(|tls| !tls.serves(&known.host)) {
-        return Err(Rejection::Misdirected);
-    }
-    if let Some(port) = origin.redirect_https {
-        return Err(redirect(&known.host, port, known.target.as_ref()));
-    }
-    let way = find(rules, origin, known, head)?;
-    let rule = rules.config.routes.get(way.route).ok_or(Rejection::NoRoute)?;
-    refuse_long_body(rule, &head.headers)?;
-    transform::headers::apply(&rule.headers.request, &mut head.headers);
-    let user = way.introduced.as_ref().or(origin.principal);
-    tell_who(rules, origin, user, way.service, &mut head.headers);
-    // The application's calls say nothing of addresses: it is always at home.
-    if matches!(origin.role, Role::Edge | Role::Inbound { .. }) {
-        forwarded::write(&mut head.headers, said, origin.nearest_value, origin.scheme, host.clone());
-    }
-    head.headers.insert(X_REQUEST_ID, known.request_id.clone());
-    known.trace.write(&mut head.headers, rules.config.observe.b3);
-    head.headers.append(header::VIA, VIA);
-    Ok(Admitted { way, host })
+    depart(rules, origin, (known, arrived), head)
 }
 
-/// Who may: on the edge as the route says, in the mesh as the rules of the workload say. Returns the user who has
-/// shown a certificate here.
-fn allow(
-    rules: Rules<'_>,
-    origin: &Origin<'_>,
-    known: &mut Known,
-    (route, path): (&Route, &str),
-) -> Result<Option<Principal>, Rejection> {
-    match origin.role {
-        Role::Edge => authenticate(rules.config, route.auth, origin.tls),
-        Role::Inbound { .. } => authorized(rules.policy, origin, known, Some(path)).map(|()| None),
-        Role::Outbound | Role::Local(_) | Role::Captured => Ok(None),
-    }
-}
-
-/// Asks the rules of the workload. `path`: canonical; `None` for a tunnel.
-pub fn authorized(
-    policy: &Policy,
-    origin: &Origin<'_>,
-    known: &mut Known,
-    path: Option<&str>,
-) -> Result<(), Rejection> {
-    let asked = Asked { peer: origin.peer, method: &known.method, path, principal: origin.principal };
-    let decision = known.decision.insert(policy.decide(&asked));
-    // Who says nothing of itself is taken where plaintext is, unless a rule denies it.
-    let plaintext = origin.role == Role::Inbound { permissive: true } && origin.peer.is_none();
-    if plaintext && decision.rule.is_none() {
-        decision.verdict = authorize::Verdict::Allowed;
-    }
-    match decision.verdict {
-        authorize::Verdict::Allowed => Ok(()),
-        authorize::Verdict::Denied => Err(Rejection::NotAuthorized),
-    }
-}
-
-fn authenticate(config: &Config, auth: Auth, tls: Option<&TlsFacts>) -> Result<Option<Principal>, Rejection> {
-    let Auth::Provider(index) = auth else { return Ok(None) };
-    let provider = config.auth.get(index).ok_or(Rejection::NotAuthenticated)?;
-    let certificate = tls.and_then(|tls| tls.certificate.as_deref()).ok_or(Rejection::NotAuthenticated)?;
-    let name = certificate.common_name.as_deref().ok_or(Rejection::NotAuthenticated)?;
-    provider.certificate.principal(name).map(Some).ok_or(Rejection::NotAuthenticated)
-}
-
-/// What the last hop is told about peer and user. Between proxies headers are no evidence, so nothing is written there.
-fn tell_who(
-    rules: Rules<'_>,
-    origin: &Origin<'_>,
-    user: Option<&Principal>,
-    service: ServiceId,
-    headers: &mut HeaderMap,
-) {
-    let to_app = matches!(origin.role, Role::Inbound { .. });
-    let declared = rules.config.services.get(service.0).is_some_and(|service| service.plain_identity);
-    // Elsewhere too: what is configured to speak of users is protected like the names that always are.
-    let told = user.filter(|_| to_app || declared);
-    projection::write(headers, told, rules.config.user_headers());
-    if !to_app {
-        return;
-    }
-    if let Some(element) = origin.client_cert {
-        headers.insert(projection::FORWARDED_CLIENT_CERT, element.clone());
-    }
-    if let (Some(passport), Some(_)) = (origin.passport, user) {
-        headers.insert(TXN_TOKEN, passport.clone());
-    }
-}
-
-/// Client address, request id and trace: believed only from trusted peers, except the trace, which is harmless.
-fn identify(
-    config: &Config,
-    origin: &Origin<'_>,
-    known: &mut Known,
-    headers: &mut HeaderMap,
-) -> forwarded::Said {
-    known.trace = Trace::take_up(headers, config.observe.b3, known.trace);
-    if let Some(id) =
-        headers.get(X_REQUEST_ID).filter(|id| origin.names_requests && request_id::is_harmless(id))
-    {
-        known.request_id = id.clone();
-    }
-    if !origin.trusted {
-        return forwarded::Said::default();
-    }
-    let said = forwarded::Said::read(headers);
-    known.client = said.client(origin.nearest, &config.trust);
-    said
-}
-
-fn is_going_in_circles(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(header::VIA) {
-        return false;
-    }
-    let passes = headers.get_all(header::VIA).iter().filter_map(|value| value.to_str().ok());
-    passes.map(|value| value.matches("portcullis").count()).sum::<usize>() >= MAX_PASSES
-}
-
-/// HTTP/2 clients send cookies in crumbs; HTTP/1 knows one line (RFC 9113 §8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    let crumbs = headers.get_all(header::COOKIE);
-    if crumbs.iter().nth(1).is_none() {
-        return;
-    }
-    let joined = crumbs.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
-    if let Ok(cookie) = HeaderValue::from_bytes(&joined) {
-        headers.insert(header::COOKIE, cookie);
-    }
-}
-
-/// The host asked for; the gate has seen to it that there is exactly one. Empty only on HTTP/1.0.
-fn host_of(head: &mut Parts) -> HeaderValue {
-    let said = head.headers.remove(header::HOST);
-    let authority = || HeaderValue::from_str(head.uri.authority()?.as_str()).ok();
-    said.or_else(authority).unwrap_or_else(|| HeaderValue::from_static(""))
-}
-
-fn redirect(host: &str, port: u16, target: Option<&PathAndQuery>) -> Rejection {
-    let port = if port == 443 { String::new() } else { format!(":{port}") };
-    let location = format!("https://{host}{port}{}", target.map_or("/", PathAndQuery::as_str));
-    // A host from the gate and a target from the parser always make a value.
-    HeaderValue::try_from(location)
-        .map_or(Rejection::Internal, |location| Rejection::RedirectHttps { location })
-}
-
-fn find(rules: Rules<'_>, origin: &Origin<'_>, known: &mut Known, head: &Parts) -> Result<Way, Rejection> {
-    let Some(came) = known.target.clone() else { return Err(Rejection::NoRoute) };
-    if came.path() == "*" && head.method == Method::OPTIONS {
-        return Err(Rejection::ServerOptions);
-    }
-    let path = CanonicalPath::parse(came.path()).map_err(Rejection::Path)?;
-    let find = |path: &str| {
-        let (method, headers) = (&head.method, &head.headers);
-        rules.table.find(&Head { method, host: &known.host, path, query: came.query(), headers })
-    };
-    let found = match find(path.as_str()) {
-        Found::Match { index, .. } => Ok(index),
-        Found::NoRoute => Err(Rejection::NoRoute),
-        Found::MethodNotAllowed { allow } => Err(Rejection::MethodNotAllowed { allow: allow.to_value() }),
-    };
-    let route = found.as_ref().ok().and_then(|index| rules.config.routes.get(*index));
-    // Without a route the strictest rules hold: a doubtful path is 400, never 404.
-    path.permitted_by(&route.map(|route| route.paths).unwrap_or_default()).map_err(Rejection::Path)?;
-    let (index, route) = (found?, route.ok_or(Rejection::NoRoute)?);
-    // A permitted `;` or `%2F` must not be a way around the route an application would take the path for.
-    if let Some(folded) = path.folded()
-        && matches!(find(&folded), Found::Match { index: other, .. } if other != index)
-    {
-        let slash = path.specials().encoded_slash;
-        return Err(Rejection::Path(if slash { PathFault::EncodedSlash } else { PathFault::Semicolon }));
-    }
-    known.route = Some(index);
-    if let Some(folded) = path.folded() {
-        // What a permitted `;` or `%2F` may mean to the application must be allowed as well.
-        allow(rules, origin, known, (route, &folded))?;
-    }
-    let introduced = allow(rules, origin, known, (route, path.as_str()))?;
-    let is_inbound = matches!(origin.role, Role::Inbound { .. });
-    let kept = is_inbound.then(|| path.as_str().into());
-    let service = split::pick(&route.target.split, point(route, origin, known, &head.headers));
-    let service = service.ok_or(Rejection::NoEndpoint)?;
-    let target = match &route.rewrite {
-        None if path.is_unchanged() => came,
-        None => target(path.as_str(), came.query())?,
-        Some(template) => {
-            target(&transform::rewrite::rewrite(template, &route.path, path.as_str()), came.query())?
+/// Who the route would take this caller for. A certificate only says a name: its roles stand in the configuration.
+fn believed(config: &Config, arrived: &Arrived, caller: Option<Arc<Caller>>) -> Option<Arc<Caller>> {
+    let caller = caller?;
+    let route = config.routes.get(arrived.route)?;
+    let mut providers = route.auth.providers.iter().filter_map(|index| config.auth.get(*index));
+    providers.find_map(|provider| match &provider.scheme {
+        Scheme::Certificate(rule) => {
+            let principal = rule.principal(&caller.principal.user)?;
+            Some(Arc::new(Caller { principal, ..Caller::default() }))
         }
-    };
-    Ok(Way { route: index, service, target, path: kept, introduced })
-}
-
-fn target(path: &str, query: Option<&str>) -> Result<PathAndQuery, Rejection> {
-    let whole = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    PathAndQuery::try_from(whole).map_err(|_never| Rejection::Internal)
-}
-
-/// Which side of a split: the same for the same caller when the route is sticky.
-fn point(route: &Route, origin: &Origin<'_>, known: &Known, headers: &HeaderMap) -> u64 {
-    if route.target.split.len() < 2 {
-        return 0;
-    }
-    let key = match &route.target.sticky {
-        None => None,
-        Some(Sticky::Ip) => Some(known.client.ip().to_string().into_bytes()),
-        Some(Sticky::Header(name)) => headers.get(name).map(|value| value.as_bytes().to_vec()),
-        Some(Sticky::Cookie(name)) => cookie(headers, name),
-    };
-    key.map_or(origin.random, |key| split::point_for(&key, &route.name))
-}
-
-fn cookie(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
-    let value = headers.get(header::COOKIE)?.to_str().ok()?;
-    let pairs = value.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_bytes().to_vec())
-}
-
-fn refuse_long_body(route: &Route, headers: &HeaderMap) -> Result<(), Rejection> {
-    let length =
-        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let too_long = length.zip(route.max_body).is_some_and(|(length, most)| length > most);
-    if too_long { Err(Rejection::BodyTooLarge) } else { Ok(()) }
+        _ => Some(Arc::clone(&caller)),
+    })
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! | the request came from        | evidence                                  | what may go on to a member of the mesh   |
 //! |------------------------------|-------------------------------------------|------------------------------------------|
-//! | a client outside             | its certificate, by the route's `auth:`    | a passport made here                     |
+//! | a client outside             | what the route's `auth:` takes             | a passport made here                     |
 //! | a member of the mesh         | passport and stamps, given into our hands  | –                                        |
 //! | the application              | a passport whose request is in flight      | the same with its stamps, and ours       |
 //!
@@ -11,6 +11,7 @@
 
 use super::Pipeline;
 use super::exchange::Exchange;
+use crate::admission::authenticate::Caller;
 use crate::clock;
 use crate::config::listener::Role;
 use crate::config::mesh::{Level, Mesh};
@@ -72,8 +73,8 @@ impl Evidence {
 /// What goes on to members of the mesh.
 #[derive(Debug, Clone)]
 pub enum Onward {
-    /// A user who has shown a certificate here.
-    Introduced(Principal),
+    /// A user who has said here who it is, and was believed.
+    Introduced(Arc<Caller>),
     /// A user whose request is in flight here.
     Carried(Arc<Carried>),
 }
@@ -105,7 +106,9 @@ impl Desk {
         let mut signer = self.signer.borrow_mut();
         let carried = match onward {
             Onward::Carried(carried) => Ok(Arc::clone(carried)),
-            Onward::Introduced(principal) => signer.passport_for(principal, own, now, fastrand::u128(..)),
+            Onward::Introduced(caller) => {
+                signer.passport_for(&caller.principal, own, now, fastrand::u128(..))
+            }
         };
         let attached = carried.and_then(|carried| signer.attach(headers, &carried, (own, to), now));
         if let Err(error) = attached {

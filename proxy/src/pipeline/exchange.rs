@@ -6,11 +6,13 @@
 
 use super::Recorder;
 use super::admit::Known;
-use super::evidence::Onward;
+use super::evidence::{Evidence, Onward};
 use super::live::Live;
 use super::request_id;
 use super::snapshot::Snapshot;
 use super::trace::Trace;
+use crate::admission::limit::limiter::Counts;
+use crate::admission::overload::InFlight as Load;
 use crate::clock;
 use crate::config::listener::Role;
 use crate::config::service::Protocol;
@@ -48,6 +50,12 @@ pub struct Exchange {
     pub known: Known,
     /// The configuration it is handled by.
     pub snapshot: Rc<Snapshot>,
+    /// The user a peer or the application vouches for.
+    pub evidence: Option<Evidence>,
+    /// What limits have said.
+    pub counts: Counts,
+    /// Its place among the requests of the process.
+    pub load: Option<Load>,
     /// The user to hand on to members of the mesh.
     pub onward: Option<Onward>,
     /// Its passport counts as in flight.
@@ -90,6 +98,9 @@ impl Exchange {
             timer,
             known,
             snapshot,
+            evidence: None,
+            counts: Counts::new(),
+            load: None,
             onward: None,
             ticket: None,
             live: None,
@@ -166,6 +177,8 @@ impl Exchange {
             tls_version: self.connection.tls.as_ref().map(|tls| tls.version),
             mesh_peer: self.connection.peer_id().map(SpiffeId::as_str),
             rule: self.rule(),
+            user: self.known.caller.as_ref().map(|caller| &*caller.principal.user),
+            disbelieved: self.known.disbelieved,
             outcome: self.outcome,
         }
     }
@@ -181,6 +194,10 @@ impl Drop for Exchange {
         }
         if self.recorder.cutting.get() && self.outcome.reason == Outcome::CLIENT_GONE.reason {
             self.outcome = Outcome { ended_by: EndedBy::Proxy, reason: "drain_cut", ..self.outcome };
+        }
+        for counted in &self.counts {
+            let limit = self.snapshot.config.limits.get(counted.limit).map_or("", |limit| &limit.name);
+            self.recorder.metrics.limited(counted.verdict(), limit);
         }
         self.recorder.write(&self.record());
     }

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! handle
-//!   admit      pure: ids, client, cleaning, canonical path, route, rewrite     admit.rs
+//!   arrive     pure: ids, client, cleaning, canonical path, route, address     arrive.rs
+//!   enter      who it is, what it may, how often; may have to wait             entry.rs, permit.rs
+//!   depart     pure: service, rewrite, what is told about the client           depart.rs
 //!   forward    deadline, endpoint, connection, send                            upstream/
 //!   deliver    clean the answer, deprecation headers, body on its way          body.rs
 //!   refuse     any Rejection becomes one answer                                reject.rs, reply.rs
@@ -12,41 +14,49 @@
 //! Must not know: how connections are accepted, which mode this is, where configuration comes from.
 
 pub mod admit;
+pub mod arrive;
 pub mod body;
 pub mod clean;
 pub mod deadline;
+pub mod depart;
+mod entry;
 pub mod evidence;
 pub mod exchange;
 pub mod forwarded;
 pub mod live;
+mod origin;
+pub mod permit;
 pub mod reject;
 pub mod relay;
+mod recorder;
+pub mod remark;
 pub mod reply;
 pub mod request_id;
 pub mod snapshot;
 pub mod trace;
 mod tunnel;
 
+use crate::admission::overload::lag::Lag;
+use crate::admission::overload::{Gauge, InFlight as Load, Level};
+use crate::config::Config;
 use crate::config::listener::Role;
 use crate::config::route::Route;
 use crate::config::service::Protocol;
-use crate::identity::projection;
 use crate::listener::connection::Connection;
 use crate::listener::gate::Fault;
-use crate::mesh::{Membership, Seat};
+use crate::mesh::Seat;
 use crate::sweep::{Sweep, Timer};
-use crate::telemetry::access_log::WorkerLog;
-use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::outcome::Outcome;
-use crate::telemetry::record::Record;
 use crate::upstream::body::{BodyFault, Flow, RequestBody};
 use crate::upstream::cluster::Cluster;
 use crate::upstream::connect::Bound;
 use crate::upstream::send::{self, Call, Held};
 use crate::{clock, runtime, transform};
-use admit::{Admitted, Origin, Rules};
+use admit::Admitted;
+use arrive::Arrived;
 use body::Body;
 use deadline::Deadline;
+use entry::{Entry, Wait};
 use evidence::{Desk, Evidence, Onward};
 use exchange::Exchange;
 use http::header::{self, HeaderName};
@@ -55,7 +65,8 @@ use http::uri::{Authority, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use live::Live;
-use portcullis_ca::time::Timestamp;
+use origin::asked_by;
+pub use recorder::Recorder;
 use reject::Rejection;
 use snapshot::Snapshot;
 use std::cell::{Cell, RefCell};
@@ -65,63 +76,10 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Where finished exchanges are written down.
-#[derive(Debug)]
-pub struct Recorder {
-    /// The worker's counters.
-    pub metrics: Rc<WorkerMetrics>,
-    /// The worker's access log; `None` = off.
-    pub log: RefCell<Option<WorkerLog>>,
-    /// The drain is over: exchanges that end now are cut by us.
-    pub cutting: Cell<bool>,
-    /// The same moment on both clocks, so that an exchange reads only one.
-    pub anchor: Cell<(Instant, SystemTime)>,
-}
-
-impl Recorder {
-    /// An empty one.
-    pub fn new(metrics: Rc<WorkerMetrics>) -> Self {
-        Self {
-            metrics,
-            log: RefCell::new(None),
-            cutting: Cell::new(false),
-            anchor: Cell::new((clock::now(), clock::wall())),
-        }
-    }
-
-    /// Follows the wall clock, should it be set; to be called now and then.
-    pub fn anchor_clocks(&self) {
-        self.anchor.set((clock::now(), clock::wall()));
-    }
-
-    /// What the wall clock shows at `moment`.
-    pub fn wall(&self, moment: Instant) -> SystemTime {
-        let (then, wall) = self.anchor.get();
-        match moment.checked_duration_since(then) {
-            Some(after) => wall + after,
-            None => wall - then.saturating_duration_since(moment),
-        }
-    }
-
-    /// The same in seconds since 1970.
-    pub fn timestamp(&self, moment: Instant) -> Timestamp {
-        let since = self.wall(moment).duration_since(SystemTime::UNIX_EPOCH);
-        Timestamp(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
-    }
-
-    /// Writes one exchange down, once.
-    pub fn write(&self, record: &Record<'_>) {
-        self.metrics.exchange(record);
-        if let Some(log) = self.log.borrow_mut().as_mut() {
-            log.write(record);
-        }
-    }
-}
 
 /// What every exchange of a worker goes through.
 #[derive(Debug)]
@@ -140,6 +98,10 @@ pub struct Pipeline {
     pub desk: Desk,
     /// Requests of the mesh that are going on.
     pub live: live::Book,
+    /// What the process has to carry.
+    pub gauge: Arc<Gauge>,
+    /// How far this worker is behind.
+    pub lag: RefCell<Lag>,
 }
 
 /// What becomes of a request.
@@ -149,7 +111,17 @@ pub struct Pipeline {
 )]
 enum Plan {
     Forward(Result<Outgoing, Rejection>),
+    /// Something has to be waited for first.
+    Wait(Option<Box<Waiting>>),
     Tunnel(Option<Box<Request<Incoming>>>),
+}
+
+/// A request at the entrance.
+struct Waiting {
+    head: Parts,
+    incoming: Incoming,
+    arrived: Arrived,
+    wait: Wait,
 }
 
 /// A request that may be sent, and where.
@@ -177,30 +149,75 @@ impl Pipeline {
         } else {
             // A panic ends this exchange only; what it held is dropped on the way out.
             let prepared = AssertUnwindSafe(|| self.prepare(&mut exchange, request));
-            Plan::Forward(catch_unwind(prepared).unwrap_or(Err(Rejection::Internal)))
+            let prepared = catch_unwind(prepared).unwrap_or(Err(Rejection::Internal));
+            prepared.unwrap_or_else(|rejection| Plan::Forward(Err(rejection)))
         };
         async move {
             // By reference: what is moved into a future is held there a second time.
             match &mut plan {
                 Plan::Forward(outgoing) => self.answer(exchange, outgoing).await,
+                Plan::Wait(waiting) => Box::pin(self.answer_slowly(exchange, waiting)).await,
                 Plan::Tunnel(request) => Box::pin(self.answer_tunnel(exchange, request)).await,
             }
         }
     }
 
     /// Everything before the first wait.
-    fn prepare(&self, exchange: &mut Exchange, request: Request<Incoming>) -> Result<Outgoing, Rejection> {
+    fn prepare(&self, exchange: &mut Exchange, request: Request<Incoming>) -> Result<Plan, Rejection> {
         if let Some(fault) = refused_by_the_gate(&exchange.connection, &request) {
             return Err(Rejection::Framing(fault));
         }
         let (mut head, incoming) = request.into_parts();
+        // Must run first: who is shed costs nothing but a line in the log.
+        let load = self.take_load(&exchange.snapshot.config);
+        exchange.load = Some(load.inspect_err(|_shed| exchange.known.take_note(&head))?);
         if exchange.takes_tunnels() {
             // What is behind us speaks no HTTP.
             exchange.known.take_note(&head);
             return Err(Rejection::Framing(Fault::MethodNotAllowed));
         }
-        let snapshot = Rc::clone(&exchange.snapshot);
-        let admitted = self.admit(exchange, &mut head)?;
+        let arrived = self.arrive(exchange, &mut head)?;
+        match self.enter_at_once(exchange, &arrived, &head.headers)? {
+            Entry::In => self.depart(exchange, (head, incoming), arrived).map(Ok).map(Plan::Forward),
+            Entry::Waits(wait) => Ok(Plan::Wait(Some(Box::new(Waiting { head, incoming, arrived, wait })))),
+        }
+    }
+
+    /// Whether clients should go on elsewhere.
+    pub fn asks_to_leave(&self) -> bool {
+        self.leaving.get() || self.gauge.level() >= Level::Leave
+    }
+
+    /// A place among the requests of the process.
+    fn take_load(&self, config: &Config) -> Result<Load, Rejection> {
+        let behind = config.overload.shed_when_behind && self.lag.borrow().sheds(fastrand::u32(..));
+        if behind || self.gauge.level() == Level::Refuse {
+            return Err(Rejection::Overloaded);
+        }
+        self.gauge.enter(config.overload.concurrent).ok_or(Rejection::Overloaded)
+    }
+
+    /// Makes a request that may come in ready to be sent.
+    fn depart(
+        &self,
+        exchange: &mut Exchange,
+        (mut head, incoming): (Parts, Incoming),
+        arrived: Arrived,
+    ) -> Result<Outgoing, Rejection> {
+        let (snapshot, connection) = (Rc::clone(&exchange.snapshot), Rc::clone(&exchange.connection));
+        let membership = self.seat.get();
+        let evidence = exchange.evidence.take();
+        let origin = asked_by(&connection, &snapshot.config, (membership.as_deref(), evidence.as_ref()))?;
+        let mut admitted =
+            depart::depart(snapshot.rules(origin.role), &origin, (&exchange.known, arrived), &mut head)?;
+        exchange.onward = match (&exchange.known.caller, &evidence) {
+            (Some(caller), _) => Some(Onward::Introduced(Arc::clone(caller))),
+            (None, Some(Evidence::Carried(carried))) => Some(Onward::Carried(Arc::clone(carried))),
+            (None, _) => None,
+        };
+        if let Some(path) = admitted.way.path.take() {
+            self.enter(exchange, evidence, Some(path));
+        }
         let route = snapshot.route(admitted.way.route).ok_or(Rejection::NoRoute)?;
         let cluster = snapshot.clusters.get(admitted.way.service.0).ok_or(Rejection::NoEndpoint)?;
         exchange.cluster = Some(Rc::clone(cluster));
@@ -216,6 +233,26 @@ impl Pipeline {
         })
     }
 
+    /// The same as [`Self::answer`] for a request that has to wait at the entrance.
+    async fn answer_slowly(
+        &self,
+        mut exchange: Box<Exchange>,
+        waiting: &mut Option<Box<Waiting>>,
+    ) -> Response<Body> {
+        let mut outgoing = match waiting.take() {
+            Some(waiting) => {
+                let Waiting { head, incoming, arrived, wait } = *waiting;
+                let entered = {
+                    let entering = pin!(self.enter_slowly(&mut exchange, &arrived, &head.headers, wait));
+                    runtime::catch_panic(entering).await.unwrap_or(Err(Rejection::Internal))
+                };
+                entered.and_then(|()| self.depart(&mut exchange, (head, incoming), arrived))
+            }
+            None => Err(Rejection::Internal),
+        };
+        self.answer(exchange, &mut outgoing).await
+    }
+
     async fn answer(
         &self,
         mut exchange: Box<Exchange>,
@@ -229,7 +266,8 @@ impl Pipeline {
             }
         };
         let is_call = !matches!(exchange.connection.role, Role::Edge | Role::Inbound { .. });
-        let asks_to_leave = self.leaving.get() && !is_call && exchange.known.version < http::Version::HTTP_2;
+        let asks_to_leave =
+            self.asks_to_leave() && !is_call && exchange.known.version < http::Version::HTTP_2;
         let mut response = match result {
             Ok((response, held)) => deliver(exchange, response, held),
             Err(rejection) => reply::refuse(exchange, &rejection),
@@ -252,34 +290,15 @@ impl Pipeline {
         }
     }
 
-    /// Decides, and takes note of the user and of what was allowed.
-    fn admit(&self, exchange: &mut Exchange, head: &mut Parts) -> Result<Admitted, Rejection> {
-        let snapshot = Rc::clone(&exchange.snapshot);
-        let connection = Rc::clone(&exchange.connection);
-        let role = connection.role_in(&snapshot.config).ok_or(Rejection::NoRoute)?;
+    /// Finds the route, and takes note of the user a peer vouches for.
+    fn arrive(&self, exchange: &mut Exchange, head: &mut Parts) -> Result<Arrived, Rejection> {
+        let (snapshot, connection) = (Rc::clone(&exchange.snapshot), Rc::clone(&exchange.connection));
         let membership = self.seat.get();
-        let evidence = self.evidence(exchange, membership.as_deref(), &mut head.headers);
-        let rules =
-            Rules { config: &snapshot.config, table: snapshot.tables.of(role), policy: &snapshot.policy };
-        let origin = Origin {
-            role,
-            client_cert: membership.as_deref().and_then(|membership| client_cert(&connection, membership)),
-            principal: evidence.as_ref().map(Evidence::principal),
-            passport: evidence.as_ref().and_then(Evidence::carried).map(|carried| &carried.passport),
-            ..origin(&connection)
-        };
-        let admitted = admit::admit(rules, &origin, &mut exchange.known, head);
+        exchange.evidence = self.evidence(exchange, membership.as_deref(), &mut head.headers);
+        let origin = asked_by(&connection, &snapshot.config, (None, exchange.evidence.as_ref()))?;
+        let arrived = arrive::arrive(snapshot.rules(origin.role), &origin, &mut exchange.known, head);
         self.count_decision(exchange);
-        let mut admitted = admitted?;
-        exchange.onward = match (admitted.way.introduced.take(), &evidence) {
-            (Some(introduced), _) => Some(Onward::Introduced(introduced)),
-            (None, Some(Evidence::Carried(carried))) => Some(Onward::Carried(Arc::clone(carried))),
-            (None, _) => None,
-        };
-        if let Some(path) = admitted.way.path.take() {
-            self.enter(exchange, evidence, Some(path));
-        }
-        Ok(admitted)
+        arrived
     }
 
     /// Takes note of a request of the mesh that was allowed.
@@ -356,31 +375,6 @@ fn refused_by_the_gate(connection: &Connection, request: &Request<Incoming>) -> 
     connection.fault.get().filter(|_| is_marker)
 }
 
-/// What the application is told about the peer: the same for all requests of a connection.
-fn client_cert<'a>(connection: &'a Connection, membership: &Membership) -> Option<&'a HeaderValue> {
-    let peer = connection.tls.as_ref()?.peer.as_deref()?;
-    let own = &membership.own.svid.id;
-    Some(connection.client_cert.get_or_init(|| projection::client_cert(own, &peer.svid.id, &peer.leaf)))
-}
-
-fn origin(connection: &Connection) -> Origin<'_> {
-    Origin {
-        nearest: connection.client,
-        nearest_value: &connection.client_value,
-        trusted: connection.nearest_is_trusted,
-        names_requests: connection.nearest_is_trusted || connection.role != Role::Edge,
-        role: connection.role,
-        peer: connection.peer_id(),
-        client_cert: None,
-        principal: None,
-        passport: None,
-        scheme: connection.scheme(),
-        tls: connection.tls.as_ref(),
-        redirect_https: connection.redirect_https,
-        random: fastrand::u64(..),
-    }
-}
-
 /// Puts host and target where the upstream's protocol has them.
 fn address(
     mut head: Parts,
@@ -455,6 +449,7 @@ fn deliver(mut exchange: Box<Exchange>, response: Response<Incoming>, held: Held
             exchange.count_deprecated(&route.name);
         }
     }
+    remark::remark(&exchange, &mut head.headers);
     Response::from_parts(head, Body::upstream(exchange, incoming, held, idle))
 }
 

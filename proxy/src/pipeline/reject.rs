@@ -5,7 +5,7 @@
 use crate::admission::path::PathFault;
 use crate::listener::gate::Fault;
 use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 /// Why an exchange was not answered by its upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +32,26 @@ pub enum Rejection {
     },
     /// `OPTIONS *` asks about us, not about a route (RFC 9110 §9.3.7).
     ServerOptions,
+    /// The answer to a browser that asks what a page may do.
+    Preflight(Box<HeaderMap>),
+    /// The process carries as much as it can.
+    Overloaded,
+    /// The route does not take this address.
+    AddressDenied,
     /// The route wants to know who asks, and it was not shown.
     NotAuthenticated,
+    /// What was shown does not hold.
+    BadCredentials,
+    /// Nobody can tell now whether what was shown holds.
+    IssuerUnavailable,
     /// The rules of the workload do not allow it.
     NotAuthorized,
+    /// The route does not allow it to this caller.
+    NotAllowed,
+    /// It is one too many.
+    TooMany,
+    /// Nobody can tell now whether it is one too many.
+    StoreUnavailable,
     /// The body is longer than the route takes.
     BodyTooLarge,
     /// The client stopped sending its body.
@@ -114,16 +130,8 @@ impl Rejection {
                 let title = "This address does not take that method.";
                 row(405, "method_not_allowed", title, "http_request_denied", (Proxy, Stage::Route))
             }
-            Self::NotAuthenticated => {
-                let title = "Show who you are.";
-                row(401, "not_authenticated", title, "http_request_denied", (Proxy, Stage::Authn))
-            }
-            Self::NotAuthorized => {
-                let title = "That is not allowed.";
-                row(403, "not_authorized", title, "http_request_denied", (Proxy, Stage::Authz))
-            }
             Self::RedirectHttps { .. } => row(308, "", "Use https.", "", (Proxy, Stage::Done)),
-            Self::ServerOptions => row(204, "", "", "", (Proxy, Stage::Done)),
+            Self::ServerOptions | Self::Preflight(_) => row(204, "", "", "", (Proxy, Stage::Done)),
             Self::BodyTooLarge => Row {
                 close: true,
                 ..row(
@@ -165,6 +173,59 @@ impl Rejection {
                 let title = "Something went wrong inside the gateway.";
                 row(500, "internal_error", title, "proxy_internal_error", (Proxy, Stage::Exchange))
             }
+            Self::Overloaded
+            | Self::AddressDenied
+            | Self::NotAuthenticated
+            | Self::BadCredentials
+            | Self::IssuerUnavailable
+            | Self::NotAuthorized
+            | Self::NotAllowed
+            | Self::TooMany
+            | Self::StoreUnavailable => self.at_the_entrance(),
+        }
+    }
+
+    /// The rows of who may not come in.
+    fn at_the_entrance(&self) -> Row {
+        use EndedBy::Proxy;
+        match self {
+            Self::NotAuthenticated => {
+                let title = "Show who you are.";
+                row(401, "not_authenticated", title, "http_request_denied", (Proxy, Stage::Authn))
+            }
+            Self::Overloaded => {
+                let title = "The gateway has too much to do.";
+                row(503, "overloaded", title, "proxy_internal_response", (Proxy, Stage::Overload))
+            }
+            Self::AddressDenied => {
+                let title = "That is not allowed from there.";
+                row(403, "address_denied", title, "http_request_denied", (Proxy, Stage::Address))
+            }
+            Self::BadCredentials => {
+                let title = "What was shown is not valid.";
+                row(401, "bad_credentials", title, "http_request_denied", (Proxy, Stage::Authn))
+            }
+            Self::IssuerUnavailable => {
+                let title = "It cannot be checked now who asks.";
+                row(503, "issuer_unavailable", title, "destination_unavailable", (Proxy, Stage::Authn))
+            }
+            Self::NotAuthorized => {
+                let title = "That is not allowed.";
+                row(403, "not_authorized", title, "http_request_denied", (Proxy, Stage::Authz))
+            }
+            Self::NotAllowed => {
+                let title = "That is not allowed.";
+                row(403, "not_allowed", title, "http_request_denied", (Proxy, Stage::Authz))
+            }
+            Self::TooMany => {
+                let title = "Too many requests.";
+                row(429, "rate_limited", title, "http_request_denied", (Proxy, Stage::Limit))
+            }
+            Self::StoreUnavailable => {
+                let title = "It cannot be counted now.";
+                row(503, "limit_unavailable", title, "destination_unavailable", (Proxy, Stage::Limit))
+            }
+            _ => Self::Internal.row(),
         }
     }
 
@@ -177,8 +238,19 @@ impl Rejection {
             Self::Loop => "Some proxy sends requests back to this one.",
             Self::NoRoute => "No route matches this host, method and path.",
             Self::MethodNotAllowed { .. } => "The Allow field names the methods it takes.",
-            Self::RedirectHttps { .. } | Self::ServerOptions => "",
-            Self::NotAuthenticated => "This address needs a client certificate that it knows.",
+            Self::RedirectHttps { .. } | Self::ServerOptions | Self::Preflight(_) => "",
+            Self::Overloaded => "Try again in a moment.",
+            Self::AddressDenied => "This address is not taken from where you are.",
+            Self::NotAuthenticated => "This address wants to know who asks: a token, a key or a certificate.",
+            Self::BadCredentials => {
+                "The token or key does not hold: it may be malformed, expired or not meant for this."
+            }
+            Self::IssuerUnavailable => {
+                "The service that vouches for callers does not answer. Try again later."
+            }
+            Self::NotAllowed => "This caller may not do that here.",
+            Self::TooMany => "The RateLimit fields say how much there is and when there will be more.",
+            Self::StoreUnavailable => "The store of counts does not answer. Try again later.",
             Self::NotAuthorized => "No rule of the service allows this call for this caller and user.",
             Self::BodyTooLarge => "The body is longer than this address takes.",
             Self::BodyBroken => "The connection ended before the body did.",
@@ -198,7 +270,8 @@ impl Rejection {
     /// After how many seconds it makes sense to try again.
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::NoEndpoint | Self::Connect(_) => Some(1),
+            Self::NoEndpoint | Self::Connect(_) | Self::Overloaded => Some(1),
+            Self::IssuerUnavailable | Self::StoreUnavailable => Some(1),
             _ => None,
         }
     }

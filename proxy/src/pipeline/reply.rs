@@ -5,6 +5,7 @@
 use super::body::Body;
 use super::exchange::Exchange;
 use super::reject::{Rejection, Row};
+use super::remark;
 use crate::listener::gate::Fault;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -28,13 +29,20 @@ pub fn refuse(mut exchange: Box<Exchange>, rejection: &Rejection) -> Response<Bo
         let status = format!("portcullis; error={}", row.proxy_status);
         insert(&mut headers, PROXY_STATUS, &status);
     }
-    if let Some(seconds) = rejection.retry_after() {
+    let retry_after = retry_after(&exchange, rejection);
+    if let Some(seconds) = retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     match rejection {
         Rejection::MethodNotAllowed { allow } => drop(headers.insert(header::ALLOW, allow.clone())),
         Rejection::Framing(Fault::MethodNotAllowed) => drop(headers.insert(header::ALLOW, USUAL_METHODS)),
         Rejection::RedirectHttps { location } => drop(headers.insert(header::LOCATION, location.clone())),
+        Rejection::Preflight(answer) => headers.extend((**answer).clone()),
+        Rejection::NotAuthenticated | Rejection::BadCredentials => {
+            if let Some(challenges) = remark::challenges(&exchange.snapshot.config, &exchange) {
+                headers.insert(header::WWW_AUTHENTICATE, challenges);
+            }
+        }
         _ => {}
     }
     if row.close && exchange.known.version < http::Version::HTTP_2 {
@@ -46,8 +54,9 @@ pub fn refuse(mut exchange: Box<Exchange>, rejection: &Rejection) -> Response<Bo
         (row.status, Bytes::new())
     } else {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        (row.status, problem(&exchange, rejection, &row))
+        (row.status, problem(&exchange, rejection, (&row, retry_after)))
     };
+    remark::remark(&exchange, &mut headers);
     exchange.status = status.as_u16();
     let mut response = Response::new(Body::local(exchange, bytes));
     *response.status_mut() = status;
@@ -55,7 +64,15 @@ pub fn refuse(mut exchange: Box<Exchange>, rejection: &Rejection) -> Response<Bo
     response
 }
 
-fn problem(exchange: &Exchange, rejection: &Rejection, row: &Row) -> Bytes {
+/// After how many seconds it makes sense to try again.
+fn retry_after(exchange: &Exchange, rejection: &Rejection) -> Option<u64> {
+    match rejection {
+        Rejection::TooMany => remark::retry_after(&exchange.counts),
+        _ => rejection.retry_after().map(u64::from),
+    }
+}
+
+fn problem(exchange: &Exchange, rejection: &Rejection, (row, retry_after): (&Row, Option<u64>)) -> Bytes {
     let mut document = json!({
         "type": "about:blank",
         "title": row.title,
@@ -65,7 +82,7 @@ fn problem(exchange: &Exchange, rejection: &Rejection, row: &Row) -> Bytes {
         "traceId": exchange.known.trace.trace_id(),
         "requestId": exchange.known.request_id.to_str().unwrap_or_default(),
     });
-    if let (Some(members), Some(seconds)) = (document.as_object_mut(), rejection.retry_after()) {
+    if let (Some(members), Some(seconds)) = (document.as_object_mut(), retry_after) {
         members.insert("retryAfterSeconds".to_owned(), seconds.into());
     }
     Bytes::from(document.to_string())

@@ -1,6 +1,10 @@
 //! One configuration as one worker uses it. Immutable: a reload makes a new one, exchanges keep theirs.
 
+use super::admit::Rules;
+use crate::admission::authenticate::authenticator::Authenticator;
 use crate::admission::authorize::Policy;
+use crate::admission::limit::limiter::Limiter;
+use crate::config::listener::Role;
 use crate::config::{Config, Route};
 use crate::route::RouteTables;
 use crate::upstream::cluster::Cluster;
@@ -16,11 +20,20 @@ pub struct Snapshot {
     pub tables: Arc<RouteTables>,
     /// Who may call the workload.
     pub policy: Arc<Policy>,
+    /// Who clients are.
+    pub authenticator: Rc<Authenticator>,
+    /// How often they may ask.
+    pub limiter: Rc<Limiter>,
     /// Its services, in the order of the file.
     pub clusters: Vec<Rc<Cluster>>,
 }
 
 impl Snapshot {
+    /// What decides about requests to listeners of a role.
+    pub fn rules(&self, role: Role) -> Rules<'_> {
+        Rules { config: &self.config, table: self.tables.of(role), policy: &self.policy }
+    }
+
     /// The route of an index the table gave out.
     pub fn route(&self, index: usize) -> Option<&Route> {
         self.config.routes.get(index)

@@ -3,11 +3,13 @@
 //! The exchange is recorded when the tunnel ends. Rules see the peer and nothing else: what is inside has no path and
 //! no user.
 
-use super::admit::{self, Origin};
+use super::Pipeline;
+use super::admit::Origin;
+use super::arrive::authorized;
 use super::body::Body;
 use super::exchange::Exchange;
+use super::origin::origin;
 use super::reject::{ConnectFault, Rejection};
-use super::{Pipeline, origin};
 use crate::clock;
 use crate::config::ServiceId;
 use crate::runtime;
@@ -47,7 +49,7 @@ impl Pipeline {
         let connection = Rc::clone(&exchange.connection);
         exchange.known.take_note_of_tunnel(request);
         let origin = Origin { ..origin(&connection) };
-        let allowed = admit::authorized(&snapshot.policy, &origin, &mut exchange.known, None);
+        let allowed = authorized(&snapshot.policy, &origin, &mut exchange.known, None);
         self.count_decision(exchange);
         allowed?;
         let app = ServiceId(0);

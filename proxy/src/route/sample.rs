@@ -4,7 +4,7 @@ use super::host;
 use super::path::parse_pattern;
 use super::table::Head;
 use crate::config::listener::Role;
-use crate::config::route::{Auth, HeaderRules, Methods, PathRules, Predicate, Target, ValueMatch};
+use crate::config::route::{Methods, Predicate, Target, ValueMatch};
 use crate::config::{Route, ServiceId};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -13,31 +13,16 @@ pub(super) fn route(line: usize, text: &str) -> Route {
     let mut words = text.split_whitespace();
     let methods = words.next().unwrap();
     let hosts = words.next().unwrap();
-    Route {
-        name: format!("r{line}").into(),
-        line,
-        entrance: Role::Edge,
-        methods: match methods {
-            "*" => Methods::Any,
-            list => Methods::These(list.split(',').map(|name| name.parse().unwrap()).collect()),
-        },
-        hosts: hosts
-            .split(',')
-            .filter(|host| *host != "-")
-            .map(|host| host::parse_pattern(host).unwrap())
-            .collect(),
-        path: parse_pattern(words.next().unwrap()).unwrap(),
-        when: words.map(condition).collect(),
-        auth: Auth::Public,
-        target: Target { split: vec![(ServiceId(0), 1)], sticky: None },
-        rewrite: None,
-        headers: HeaderRules::default(),
-        request_timeout: None,
-        idle_timeout: None,
-        deprecated: None,
-        max_body: None,
-        paths: PathRules::default(),
-    }
+    let methods = match methods {
+        "*" => Methods::Any,
+        list => Methods::These(list.split(',').map(|name| name.parse().unwrap()).collect()),
+    };
+    let hosts = hosts.split(',').filter(|host| *host != "-");
+    let hosts = hosts.map(|host| host::parse_pattern(host).unwrap()).collect();
+    let path = parse_pattern(words.next().unwrap()).unwrap();
+    let target = Target { split: vec![(ServiceId(0), 1)], sticky: None };
+    let plain = Route::plain(format!("r{line}").into(), line, (Role::Edge, path), target);
+    Route { methods, hosts, when: words.map(condition).collect(), ..plain }
 }
 
 /// `x-header=1`, or `?query=1`; `*` = is there.

@@ -72,6 +72,21 @@ pub const AUTHORIZE: Family = counter(
     "portcullis_authorize_total",
     "What the rules of the workload said; would_allow and would_deny are rules on trial.",
 );
+/// Answers to the question who a client is; by verdict and reason.
+pub const AUTHENTICATE: Family = counter(
+    "portcullis_authenticate_total",
+    "Clients that were known, nobody in particular, refused, or could not be judged, and why.",
+);
+/// Answers of limits; by verdict and limit.
+pub const LIMIT: Family = counter(
+    "portcullis_limit_total",
+    "What limits said; fallback: the store of counts did not answer, and on_failure decided.",
+);
+/// Events of the store of counts; by event and reason.
+pub const LIMIT_STORE: Family = counter(
+    "portcullis_limit_store_total",
+    "Events of the store of counts: errors by reason, and new states of the breaker around it.",
+);
 /// Evidence of users that did not hold; by reason and peer.
 pub const IDENTITY_REJECTED: Family = counter(
     "portcullis_identity_rejected_total",
@@ -210,6 +225,10 @@ pub mod label {
     pub const VERDICT: &str = "verdict";
     /// Id of a rule; empty when none fits.
     pub const RULE: &str = "rule";
+    /// Name of a limit.
+    pub const LIMIT: &str = "limit";
+    /// What happened.
+    pub const EVENT: &str = "event";
     /// SPIFFE ID of a peer.
     pub const PEER: &str = "peer";
     /// Our SPIFFE ID.

@@ -32,14 +32,20 @@ pub enum Stage {
     Gate,
     /// Head checks, ids, addresses.
     Exchange,
+    /// Whether the process can carry more.
+    Overload,
     /// The canonical path.
     Path,
     /// Route match.
     Route,
+    /// Whether the route takes the address.
+    Address,
     /// Who it is.
     Authn,
     /// Who may.
     Authz,
+    /// How often.
+    Limit,
     /// Request body limits and pace.
     Body,
     /// Choosing an endpoint.
@@ -60,10 +66,13 @@ impl Stage {
         match self {
             Self::Gate => "gate",
             Self::Exchange => "exchange",
+            Self::Overload => "overload",
             Self::Path => "path",
             Self::Route => "route",
+            Self::Address => "address",
             Self::Authn => "authn",
             Self::Authz => "authz",
+            Self::Limit => "limit",
             Self::Body => "body",
             Self::Balance => "balance",
             Self::Connect => "connect",

@@ -57,6 +57,10 @@ pub struct Record<'a> {
     pub mesh_peer: Option<&'a str>,
     /// Id of the rule of the workload that decided; empty: none fits. `None`: no rules were asked.
     pub rule: Option<&'a str>,
+    /// The user, authenticated at the edge.
+    pub user: Option<&'a str>,
+    /// Why what a client has shown was not believed.
+    pub disbelieved: Option<&'static str>,
     /// How it ended.
     pub outcome: Outcome,
 }

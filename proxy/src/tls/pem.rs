@@ -22,6 +22,9 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
     },
+    /// This machine has no authorities.
+    #[error("this machine knows no certificate authorities")]
+    NoAuthority,
     /// Certificate and key do not fit, or rustls cannot use them.
     #[error("{}: {source}", path.display())]
     Unusable {

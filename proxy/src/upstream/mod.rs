@@ -6,6 +6,7 @@
 pub mod body;
 pub mod cluster;
 pub mod connect;
+pub mod fetch;
 pub mod guarded;
 pub mod pool;
 pub mod send;

@@ -1,16 +1,14 @@
 //! Membership of the mesh, what makes a sidecar, and who may call it, as they stand in a file.
 
-use super::{caps, file, keep_or_refuse, list, none, object, strings, time, times};
-use crate::config::auth::Provider;
+use super::{admission, caps, file, keep_or_refuse, list, object, strings, time, times};
+use crate::admission::authenticate::Caller;
 use crate::config::authorize::{Effect, Peers, Rule, User};
 use crate::config::listener::{Listener, Role};
 use crate::config::mesh::{Claim, Level, Mesh, Source};
 use crate::config::route::{Methods, Route};
 use crate::config::service::{Protocol, ServiceId};
 use crate::config::sidecar::{Health, Sidecar};
-use crate::config::units::show_size;
 use crate::config::{Config, Service};
-use crate::identity::principal::Principal;
 use crate::route::{host, path};
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
@@ -57,15 +55,6 @@ fn claim(claim: Claim) -> &'static str {
     }
 }
 
-pub(super) fn provider(provider: &Provider) -> Value {
-    let rule = &provider.certificate;
-    json!({ "certificate": {
-        "subjects": strings(&rule.subjects),
-        "roles": strings(&rule.roles),
-        "scopes": strings(&rule.scopes),
-    } })
-}
-
 pub(super) fn workload(sidecar: &Sidecar, app: Option<&Service>) -> Value {
     let workload = &sidecar.workload;
     let health = |health: &Health| {
@@ -108,14 +97,14 @@ pub(super) fn inbound(config: &Config) -> Value {
             "semicolon": keep_or_refuse(route.paths.semicolon),
         })
     };
-    let body = |route: &Route| json!({ "max": route.max_body.map_or_else(none, show_size) });
     object([
         ("bind", json!(listener.bind.to_string())),
         ("permissive", json!(permissive)),
         ("caps", caps(&listener.caps)),
         ("timeouts", times(&listener.timeouts)),
         ("paths", route.map_or(Value::Null, paths)),
-        ("body", route.map_or(Value::Null, body)),
+        ("limits", route.map_or(Value::Null, |route| super::limits::spends(&route.limits, &config.limits))),
+        ("body", route.map_or(Value::Null, admission::body)),
     ])
 }
 
@@ -175,10 +164,14 @@ fn peers(peers: &Peers) -> Value {
     }
 }
 
-pub(super) fn principal(principal: &Principal) -> Value {
+pub(super) fn caller(caller: &Caller) -> Value {
+    let principal = &caller.principal;
+    let claims = caller.claims.iter().map(|(name, value)| (name.to_string(), json!(**value)));
     object([
         ("user", json!(&*principal.user)),
         ("roles", strings(&principal.roles)),
         ("scopes", strings(&principal.scopes)),
+        ("tier", json!(caller.tier.as_deref())),
+        ("claims", Value::Object(claims.collect())),
     ])
 }

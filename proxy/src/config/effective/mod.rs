@@ -4,17 +4,21 @@
 //! Keys stand in the order of the documents. It must not decide anything: what is printed here was decided
 //! when the file was read.
 
+mod limits;
+mod admission;
+mod auth;
 mod member;
 
 use super::listener::{Caps, Certificate, Timeouts, Tls};
 use super::observe::{B3, LogSink};
-use super::route::{Auth, Deprecation, HeaderEdits, Methods, Predicate, Route, Sticky, ValueMatch};
+use super::route::{Deprecation, HeaderEdits, Methods, Predicate, Route, Sticky, ValueMatch};
 use super::service::{Balance, Endpoint, Service, ServiceId, ServiceTimeout};
 use super::trust::{Strictness, Trust};
-use super::units::{show_date, show_size, show_time};
+use super::units::{show_date, show_time};
 use super::{Admin, AdminBind, Config, ConfigTest, Listener, Observe, emit};
 use crate::route::{host, path};
 use http::HeaderValue;
+pub use limits::text_of as text_of_rate;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -64,13 +68,26 @@ impl Printer {
             ),
             ("admin", config.admin.as_ref().map_or(Value::Null, |admin| self.admin(admin))),
             ("drain", json!({ "delay": time(config.drain.delay), "timeout": time(config.drain.timeout) })),
+            (
+                "stores",
+                config.redis.as_ref().map_or(Value::Null, |redis| limits::stores(redis, self.secrets)),
+            ),
+            ("overload", admission::overload(&config.overload)),
             ("mesh", config.mesh.as_ref().map_or(Value::Null, member::mesh)),
             ("workload", sidecar.map_or(Value::Null, |one| member::workload(one, config.services.first()))),
             ("inbound", member::inbound(config)),
             ("outbound", member::outbound(&config.listeners)),
             ("ready", ready.map_or(Value::Null, |bind| json!({ "bind": bind.to_string() }))),
             ("authorize", list(&config.authorize, member::rule)),
-            ("auth", config.auth.iter().map(|one| (one.name.to_string(), member::provider(one))).collect()),
+            (
+                "auth",
+                config
+                    .auth
+                    .iter()
+                    .map(|one| (one.name.to_string(), auth::provider(one, self.secrets)))
+                    .collect(),
+            ),
+            ("limits", config.limits.iter().map(|one| (one.name.to_string(), limits::limit(one))).collect()),
             (
                 "services",
                 services
@@ -112,7 +129,12 @@ impl Printer {
             ("match", json!(format!("{} {}", methods(&route.methods), path::text_of(&route.path)))),
             ("hosts", list(&route.hosts, |pattern| json!(host::text_of(pattern)))),
             ("when", self.when(&route.when)),
-            ("auth", auth(route.auth, config)),
+            ("limits", limits::spends(&route.limits, &config.limits)),
+            ("ip", admission::addresses(&route.ip)),
+            ("cors", route.cors.as_deref().map_or(Value::Null, admission::cors)),
+            ("auth", auth::names(&route.auth, config)),
+            ("allow", json!(route.allow.as_ref().map(ToString::to_string))),
+            ("authorization", json!(if route.passes_authorization { "pass" } else { "remove" })),
             ("to", json!(alone)),
             ("split", if alone.is_some() { Value::Null } else { target.collect() }),
             ("sticky", route.target.sticky.as_ref().map_or(Value::Null, sticky)),
@@ -132,7 +154,7 @@ impl Printer {
                 ]),
             ),
             ("deprecated", route.deprecated.as_ref().map_or(Value::Null, deprecated)),
-            ("body", json!({ "max": route.max_body.map_or_else(none, show_size) })),
+            ("body", admission::body(route)),
             (
                 "paths",
                 json!({
@@ -184,7 +206,7 @@ impl Printer {
             ("host", json!(test.host)),
             ("headers", pairs(&test.headers)),
             ("from", json!(test.from.as_ref().map(portcullis_ca::SpiffeId::as_str))),
-            ("as", test.principal.as_ref().map_or(Value::Null, member::principal)),
+            ("as", test.caller.as_ref().map_or(Value::Null, member::caller)),
             (
                 "expect",
                 object([
@@ -248,13 +270,6 @@ fn times(times: &Timeouts) -> Value {
 
 fn trust(trust: &Trust) -> Value {
     json!({ "proxies": strings(&trust.proxies), "hops": trust.hops })
-}
-
-fn auth(auth: Auth, config: &Config) -> Value {
-    match auth {
-        Auth::Public => json!("public"),
-        Auth::Provider(index) => json!(config.auth.get(index).map(|provider| &*provider.name)),
-    }
 }
 
 fn tls(tls: &Tls) -> Value {
@@ -329,6 +344,7 @@ fn methods(methods: &Methods) -> String {
 fn sticky(sticky: &Sticky) -> Value {
     match sticky {
         Sticky::Ip => json!("ip"),
+        Sticky::User => json!("user"),
         Sticky::Header(name) => json!({ "header": name.as_str() }),
         Sticky::Cookie(name) => json!({ "cookie": &**name }),
     }

@@ -2,6 +2,7 @@
 //! all of it is printed and read again.
 
 use super::*;
+use crate::config::auth::Scheme;
 use crate::config::authorize::{Effect, Peers, User};
 use crate::config::effective::{to_redacted_json, to_yaml};
 use crate::config::listener::Role;
@@ -188,10 +189,10 @@ fn membership_means_what_it_says() {
 fn an_edge_knows_its_users_by_their_certificates() {
     let config = config(EDGE);
 
-    assert_eq!(config.routes[0].auth, Auth::Provider(0));
-    assert_eq!(config.routes[1].auth, Auth::Public);
-    let rule = &config.auth[0].certificate;
-    assert_eq!(rule.principal("a1.devices.shop.example").unwrap().roles, ["buyer".into()]);
+    assert_eq!(config.routes[0].auth, Auth { providers: vec![0], anonymous: false });
+    assert_eq!(config.routes[1].auth, Auth::PUBLIC);
+    let Scheme::Certificate(rule) = &config.auth[0].scheme else { panic!("{:?}", config.auth[0]) };
+    assert_eq!(rule.principal("a1.devices.shop.example").unwrap().roles, [Box::<str>::from("buyer")]);
     assert!(config.services[1].plain_identity);
     assert!(config.sidecar.is_none() && config.authorize.is_empty());
 }

@@ -2,22 +2,36 @@
 
 use super::*;
 
+mod address;
 mod auth;
 mod authorize;
+mod cors;
 mod keys;
+mod limits;
 mod listeners;
 mod meaning;
 mod mesh;
+mod overload;
 mod proofs;
 mod routes;
 mod services;
 mod sidecar;
+mod spends;
+mod stores;
 mod syntax;
 mod whole;
 
 /// Surroundings that do not depend on the machine.
-const AROUND: Surroundings<'static> =
-    Surroundings { cores: 2, open_files: 1024, env: &|name| (name == "TOKEN").then(|| "s3cret".to_owned()) };
+const AROUND: Surroundings<'static> = Surroundings { cores: 2, open_files: 1024, env: &env };
+
+fn env(name: &str) -> Option<String> {
+    let value = match name {
+        "TOKEN" => "s3cret",
+        "REDIS_URL" => "redis://u:hunter2@redis.internal:6380/3",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
 
 /// A complete file around the parts of a test.
 const HEAD: &str = "version: 1\nlisteners: [{ bind: 127.0.0.1:8080 }]\n";
@@ -121,6 +135,29 @@ fn expect_edge(sections: &[&str], problems: &[&str]) {
 /// [`HEAD`] with sections from line 3 on.
 fn edge(sections: &[&str]) -> String {
     HEAD.to_owned() + &sections.join("\n") + "\n"
+}
+
+/// An edge whose clients may show a certificate (entry `d` of `auth:`); sections begin at line 5.
+const KNOWN: &str = "version: 1
+listeners: [{ bind: 127.0.0.1:1, tls: { certificates: [{ cert: c.pem, key: file:k.pem }], client_ca: b.pem } }]
+auth: { d: { certificate: { subjects: [CN=a] } } }
+services: { a: { endpoints: [\"127.0.0.1:1\"] } }
+";
+
+/// [`KNOWN`] with these sections must lead to these problems and no other, besides that nobody uses `d`.
+#[track_caller]
+fn expect_known(sections: &[&str], problems: &[&str]) {
+    let text = KNOWN.to_owned() + &sections.join("\n") + "\n";
+    let mut said = said_among_files(&text);
+    said.retain(|one| !one.starts_with("2:") && !one.starts_with("3:"));
+    assert_eq!(said, problems, "\n{text}");
+}
+
+/// A limit `x` with these fields, from column 16 of line 5, asked by a route that knows its users.
+#[track_caller]
+fn expect_limit(fields: &str, problems: &[&str]) {
+    let route = "routes: [{ name: r, match: GET /, auth: d, to: a, limits: [x] }]";
+    expect_known(&[&format!("limits: {{ x: {{ {fields} }} }}"), route], problems);
 }
 
 /// One route of service `a`, from column 12 of line 4.

@@ -128,7 +128,7 @@ fn a_route_has_one_way_to_go() {
         ),
         (
             "split: [{ to: a }], sticky: { header: a, cookie: b }",
-            "4:77 [{] wrong-type: `sticky` must be a map with one key, not a map | one of: ip, header, cookie",
+            "4:77 [{] wrong-type: `sticky` must be a map with one key, not a map | one of: ip, user, header, cookie",
         ),
     ];
 

@@ -128,7 +128,7 @@ fn defaults_are_what_the_documents_say() {
 
     let printed = to_yaml(&config);
 
-    let wanted = "version: 1\nworkers: 2\nlisteners:\n  - bind: \"127.0.0.1:8080\"\n    http:\n      - h1\n      - h2\n    proxy_protocol: false\n    caps:\n      connections: 312\n      per_address: 100\n      handshakes: 128\n    timeouts:\n      handshake: 10s\n      header: 10s\n      body: 30s\n      write: 1m\n      idle: 75s\ntrust:\n  proxies: []\n  hops: 1\nstrict:\n  underscores: refuse\n  http10: refuse\ndrain:\n  delay: 5s\n  timeout: 30s\nobserve:\n  access_log:\n    to: stdout\n    redact: []\n  traces:\n    propagation:\n      - w3c\n";
+    let wanted = "version: 1\nworkers: 2\nlisteners:\n  - bind: \"127.0.0.1:8080\"\n    http:\n      - h1\n      - h2\n    proxy_protocol: false\n    caps:\n      connections: 312\n      per_address: 100\n      handshakes: 128\n    timeouts:\n      handshake: 10s\n      header: 10s\n      body: 30s\n      write: 1m\n      idle: 75s\ntrust:\n  proxies: []\n  hops: 1\nstrict:\n  underscores: refuse\n  http10: refuse\ndrain:\n  delay: 5s\n  timeout: 30s\noverload:\n  concurrent: none\n  memory:\n    limit: auto\n    leave_at: \"92%\"\n    refuse_at: \"95%\"\n  shed_when_behind: false\nobserve:\n  access_log:\n    to: stdout\n    redact: []\n  traces:\n    propagation:\n      - w3c\n";
     assert_eq!(printed, wanted);
 }
 

@@ -1,4 +1,4 @@
-//! `mesh:` and `auth:` as written.
+//! `mesh:` as written.
 
 use crate::config::leaf::Named;
 use crate::config::tree::{Spanned, Text};
@@ -81,27 +81,4 @@ pub(in crate::config) enum Claim {
     Roles,
     /// The scopes, separated by spaces.
     Scopes,
-}
-
-/// A way for clients outside to say who they are.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["certificate"]))]
-pub(in crate::config) struct Provider {
-    /// By a certificate that stands under the listener's `client_ca`; its common name is the user.
-    pub(in crate::config) certificate: Option<Spanned<ClientCertificate>>,
-}
-
-/// Client certificates that name a user.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["subjects"]))]
-pub(in crate::config) struct ClientCertificate {
-    /// Common names it takes: `CN=alice` or `CN=*.devices.shop.example` (`*` = one label).
-    #[schemars(inner(regex(pattern = "^CN=.+")))]
-    pub(in crate::config) subjects: Option<Spanned<Vec<Text>>>,
-    /// Roles its users have.
-    pub(in crate::config) roles: Vec<Text>,
-    /// Scopes its users have.
-    pub(in crate::config) scopes: Vec<Text>,
 }

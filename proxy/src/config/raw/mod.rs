@@ -3,9 +3,13 @@
 //! The JSON Schema is made from these types, so their comments are what an editor shows. Shape rules: structs
 //! and externally tagged enums only, so that every value keeps its place. Seen by this folder alone.
 
+mod limits;
+mod cors;
+mod auth;
 mod listeners;
 mod mesh;
 mod observe;
+mod overload;
 mod routes;
 mod services;
 mod sidecar;
@@ -15,9 +19,13 @@ use super::tree::Spanned;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use auth::*;
+pub(super) use cors::*;
+pub(super) use limits::*;
 pub(super) use listeners::*;
 pub(super) use mesh::*;
 pub(super) use observe::*;
+pub(super) use overload::*;
 pub(super) use routes::*;
 pub(super) use services::*;
 pub(super) use sidecar::*;
@@ -48,6 +56,10 @@ pub(in crate::config) struct File {
     pub(in crate::config) admin: Option<Spanned<Admin>>,
     /// How the process ends after SIGTERM.
     pub(in crate::config) drain: Drain,
+    /// Where state is kept that processes share. Default: nowhere.
+    pub(in crate::config) stores: Option<Spanned<Stores>>,
+    /// What the process does when it gets more than it can carry.
+    pub(in crate::config) overload: Overload,
     /// Membership of the mesh. Default: none.
     pub(in crate::config) mesh: Option<Spanned<Mesh>>,
     /// The service this process stands beside. Its presence makes the file a sidecar's.
@@ -62,6 +74,8 @@ pub(in crate::config) struct File {
     pub(in crate::config) authorize: Option<Spanned<Vec<Spanned<Rule>>>>,
     /// Ways for clients outside to say who they are, by name. Of an edge.
     pub(in crate::config) auth: Option<Spanned<Named<Spanned<Provider>>>>,
+    /// How often somebody may ask, by name; asked where `limits:` of a route names them.
+    pub(in crate::config) limits: Option<Spanned<Named<Spanned<Limit>>>>,
     /// What stands behind the proxy, by name; of a sidecar: what the application may call.
     pub(in crate::config) services: Named<Service>,
     /// What every route does, unless it says otherwise. Of an edge.

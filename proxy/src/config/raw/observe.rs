@@ -91,6 +91,10 @@ pub(in crate::config) struct As {
     pub(in crate::config) roles: Vec<Text>,
     /// Its scopes.
     pub(in crate::config) scopes: Vec<Text>,
+    /// Its tier. Of an edge.
+    pub(in crate::config) tier: Option<Text>,
+    /// What else was said of it, by name of the claim. Of an edge.
+    pub(in crate::config) claims: Named<HeaderText>,
 }
 
 /// What a test demands.

@@ -1,5 +1,8 @@
 //! `defaults:` and `routes:` as written.
 
+use super::Names;
+use super::Spends;
+use super::{AddressRules, CorsOrNone};
 use crate::config::leaf::{Date, HeaderText, Named, SizeOrNone, Time, TimeOrNone};
 use crate::config::tree::{Spanned, Text};
 use schemars::JsonSchema;
@@ -9,8 +12,12 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct Defaults {
+    /// Which pages of other origins may read answers of every route; a route's own replaces it. Default: none.
+    pub(in crate::config) cors: Option<Spanned<CorsOrNone>>,
     /// Header edits of every route; a route's own win.
     pub(in crate::config) headers: Headers,
+    /// Limits every route asks, unless it says otherwise.
+    pub(in crate::config) limits: Option<Spends>,
 }
 
 /// Header edits in both directions.
@@ -48,8 +55,18 @@ pub(in crate::config) struct Route {
     pub(in crate::config) hosts: Vec<Text>,
     /// Further conditions; all must hold.
     pub(in crate::config) when: When,
-    /// Who may use it: `public`, or the name of an entry of `auth:`.
-    pub(in crate::config) auth: Option<Text>,
+    /// Limits it asks: `[x]` instead of those of the defaults, `[+x]` besides them. Default: those of the defaults.
+    pub(in crate::config) limits: Option<Spends>,
+    /// Addresses that may use it. Default: all.
+    pub(in crate::config) ip: Option<Spanned<AddressRules>>,
+    /// Which pages of other origins may read its answers; `none` = nobody's, whatever the defaults say.
+    pub(in crate::config) cors: Option<Spanned<CorsOrNone>>,
+    /// Who may use it: `public`, the name of an entry of `auth:`, or a list of them of which any will do.
+    pub(in crate::config) auth: Option<Spanned<Names>>,
+    /// What must hold for a caller: `role:buyer and scope:orders:write`, `path.userId == user or role:admin`.
+    pub(in crate::config) allow: Option<Text>,
+    /// Whether the header `Authorization` goes on to the service. Default: `remove` where it is read here, else `pass`.
+    pub(in crate::config) authorization: Option<Spanned<Authorization>>,
     /// The service it goes to; this or `split`.
     pub(in crate::config) to: Option<Text>,
     /// Several services and their shares.
@@ -68,6 +85,16 @@ pub(in crate::config) struct Route {
     pub(in crate::config) body: Body,
     /// What its paths may contain that others may not.
     pub(in crate::config) paths: Paths,
+}
+
+/// What becomes of the header `Authorization`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Authorization {
+    /// It goes on to the service.
+    Pass,
+    /// It ends here.
+    Remove,
 }
 
 /// Further conditions of a route; all must hold. `*` = is there.
@@ -92,12 +119,14 @@ pub(in crate::config) struct Share {
     pub(in crate::config) weight: Option<Spanned<u32>>,
 }
 
-/// `ip`, `{ header: X-User }` or `{ cookie: session }`.
+/// `ip`, `user`, `{ header: X-User }` or `{ cookie: session }`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum Sticky {
     /// The client's address.
     Ip,
+    /// The authenticated user.
+    User,
     /// A header.
     Header(Text),
     /// A cookie.
@@ -133,6 +162,9 @@ pub(in crate::config) struct Deprecated {
 pub(in crate::config) struct Body {
     /// Largest request body, as in `10MiB`; `none` = unlimited. Default: 10MiB.
     pub(in crate::config) max: Option<SizeOrNone>,
+    /// How fast it must come at least, as in `10KiB/s`. Default: as `timeouts.body` of the listener says.
+    #[schemars(regex(pattern = "^[0-9]+ ?(B|KiB|MiB|GiB)/s$"))]
+    pub(in crate::config) min_rate: Option<Text>,
 }
 
 /// What a route's paths may contain that others may not.

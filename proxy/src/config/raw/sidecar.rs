@@ -1,6 +1,6 @@
 //! `workload:`, `inbound:`, `outbound:`, `ready:` and `authorize:` as written: what makes a file a sidecar's.
 
-use super::{Body, Caps, Paths, Protocol, ServiceTimeout, Timeouts};
+use super::{Body, Caps, Paths, Protocol, ServiceTimeout, Spends, Timeouts};
 use crate::config::leaf::Time;
 use crate::config::tree::{Spanned, Text};
 use schemars::JsonSchema;
@@ -54,6 +54,8 @@ pub(in crate::config) struct Inbound {
     pub(in crate::config) paths: Option<Spanned<Paths>>,
     /// Limits on the request body.
     pub(in crate::config) body: Option<Spanned<Body>>,
+    /// How often peers may ask, by limits of `limits:`. Default: as often as they like.
+    pub(in crate::config) limits: Option<Spends>,
 }
 
 /// Where the application connects to call others by name.

@@ -1,6 +1,6 @@
 //! The four shapes behind a [`Reader`]: lists, maps, places and choices of a word.
 
-use super::{Out, Reader, Unreadable, VALUE_OR_MAP};
+use super::{ONE_OR_LIST, Out, Reader, Unreadable, VALUE_OR_MAP};
 use crate::config::diagnostic::Code;
 use crate::config::findings::{Finding, choose};
 use crate::config::tree::{Node, Span, Text, Value};
@@ -88,9 +88,19 @@ pub(super) fn choice<'a>(reader: Reader<'a>, name: &str, variants: &'static [&'s
     let first = variants.first().copied().unwrap_or_default();
     let broken = |variant| Choice { variant, content: reader.nothing(), word: false };
     let Some(node) = reader.node else { return broken(first) };
-    if name == VALUE_OR_MAP {
+    if name == VALUE_OR_MAP || name == ONE_OR_LIST {
         let second = variants.get(1).copied().unwrap_or_default();
-        let variant = if matches!(node.value, Value::Map(_)) { second } else { first };
+        let is_second = match node.value {
+            Value::Map(_) => name == VALUE_OR_MAP,
+            Value::List(_) => name == ONE_OR_LIST,
+            _ => false,
+        };
+        let variant = if is_second { second } else { first };
+        return Choice { variant, content: reader, word: false };
+    }
+    if name == ONE_OR_LIST {
+        let second = variants.get(1).copied().unwrap_or_default();
+        let variant = if matches!(node.value, Value::List(_)) { second } else { first };
         return Choice { variant, content: reader, word: false };
     }
     match &node.value {

@@ -17,6 +17,8 @@ use std::fmt;
 
 /// Name of enums that are either one value (first variant) or a map (second variant).
 pub(super) const VALUE_OR_MAP: &str = "$ValueOrMap";
+/// Name of enums that are either one entry (first variant) or a list of them (second variant).
+pub(super) const ONE_OR_LIST: &str = "$OneOrList";
 
 /// Reads `T` from the whole tree.
 pub(super) fn read<T: DeserializeOwned + Default>(root: &Node, findings: &Findings) -> T {

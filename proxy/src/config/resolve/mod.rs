@@ -3,19 +3,24 @@
 //! A section that cannot be read leaves nothing behind, and reading goes on: the [`super::Config`] is only
 //! handed out when there was no error at all.
 
+mod address;
 mod auth;
 mod authorize;
+mod cors;
 mod headers;
 mod hosts;
+mod limits;
 pub(super) mod listener;
 mod mesh;
 mod mode;
 mod names;
 mod observe;
+mod overload;
 mod pem;
 mod route;
 mod service;
 mod sidecar;
+mod stores;
 pub(super) mod target;
 mod tests_section;
 mod trust;
@@ -52,7 +57,10 @@ pub(super) fn config(raw: &raw::File, context: &mut Context<'_>, root: Span) -> 
         mesh,
         sidecar: parts.sidecar,
         authorize,
-        auth: auth::providers(raw, context),
+        limits: limits::limits(raw, context),
+        redis: stores::redis(raw, context),
+        overload: overload::overload(&raw.overload, context),
+        auth: auth::providers(raw, &parts.routes, context),
         services: parts.services,
         tests: tests_section::tests(raw, &parts.routes, context),
         routes: parts.routes,
@@ -60,6 +68,7 @@ pub(super) fn config(raw: &raw::File, context: &mut Context<'_>, root: Span) -> 
         files: Vec::new(),
     };
     listener::one_bind_each(raw, &config, context);
+    limits::check(raw, &config, context);
     config
 }
 

@@ -1,7 +1,8 @@
 //! `routes:`: each route by itself; what routes do to each other is in [`crate::config::proofs`].
 
-use super::{auth, headers, target};
+use super::{address, auth, cors, headers, limits, target};
 use crate::config::context::Context;
+use crate::config::cors::Cors;
 use crate::config::diagnostic::Code;
 use crate::config::findings::nearest;
 use crate::config::leaf::{Date, HeaderText};
@@ -11,7 +12,7 @@ use crate::config::route::{
     Deprecation, HostPattern, Methods, PathPattern, PathRules, PathTemplate, Predicate, Route, ValueMatch,
 };
 use crate::config::tree::{Spanned, Text};
-use crate::config::units::{self, DATE_HELP};
+use crate::config::units::{self, DATE_HELP, PACE_HELP};
 use crate::route::{host, path};
 use http::{HeaderName, HeaderValue, Method};
 use std::collections::HashMap;
@@ -21,12 +22,27 @@ use std::time::{Duration, SystemTime};
 /// Largest request body unless the file says otherwise: 10 MiB.
 pub(super) const MAX_BODY: u64 = 10 << 20;
 
+/// What every route does, unless it says otherwise.
+#[derive(Default)]
+struct Defaults {
+    headers: headers::Rules,
+    cors: Option<Arc<Cors>>,
+}
+
 /// The routes in the order of the file; those that cannot be read are left out.
 pub(super) fn routes(raw: &raw::File, context: &Context<'_>) -> Vec<Route> {
-    let defaults = raw.defaults.as_ref().map(|defaults| headers::rules(&defaults.value.headers, context));
+    let defaults = raw.defaults.as_ref().map(|defaults| Defaults {
+        headers: headers::rules(&defaults.value.headers, context),
+        cors: cors::cors(defaults.value.cors.as_ref(), context).flatten(),
+    });
     let defaults = defaults.unwrap_or_default();
     unique_names(raw.routes(), context);
-    raw.routes().iter().filter_map(|one| route(one, raw, &defaults, context)).collect()
+    let common = limits::of_defaults(raw, context);
+    let route = |one: &Spanned<raw::Route>| {
+        let limits = limits::of_route(&one.value, &common, raw, context);
+        Some(Route { limits, ..route(one, raw, &defaults, context)? })
+    };
+    raw.routes().iter().filter_map(route).collect()
 }
 
 fn unique_names(routes: &[Spanned<raw::Route>], context: &Context<'_>) {
@@ -47,7 +63,7 @@ fn unique_names(routes: &[Spanned<raw::Route>], context: &Context<'_>) {
 fn route(
     raw: &Spanned<raw::Route>,
     file: &raw::File,
-    defaults: &headers::Rules,
+    defaults: &Defaults,
     context: &Context<'_>,
 ) -> Option<Route> {
     let span = raw.span;
@@ -59,7 +75,8 @@ fn route(
     }
     let matched =
         context.required(raw.r#match.as_ref(), "match", &of, span).and_then(|text| matched(text, context));
-    let auth = auth::of_route(raw, file, (&of, span), context);
+    let pattern = matched.as_ref().map(|(_, path)| path);
+    let auth = auth::of_route(raw, file, (&of, span), pattern, context);
     let target = target::target(raw, &of, span, context);
     let rewrite =
         raw.path.as_ref().zip(matched.as_ref()).and_then(|(text, (_, path))| rewrite(text, path, context));
@@ -76,10 +93,14 @@ fn route(
     let hosts = hosts(&raw.hosts, context);
     let when = when(&raw.when, context);
     let deprecated = raw.deprecated.as_ref().map(|one| deprecation(one, context));
-    let headers = headers::rules(&raw.headers, context).over(defaults);
+    let headers = headers::rules(&raw.headers, context).over(&defaults.headers);
     let max_body = context.size_or_none(raw.body.max.as_ref(), MAX_BODY);
     let idle = raw.timeout.idle.as_ref().map(|time| context.time(Some(time), Duration::ZERO));
+    let min_rate = min_rate(&raw.body, context);
+    let ip = address::rules(raw.ip.as_ref(), &of, context);
+    let cors = cors::cors(raw.cors.as_ref(), context).unwrap_or_else(|| defaults.cors.clone());
     let (methods, path) = matched?;
+    let auth = auth?;
     Some(Route {
         name: Arc::from(name?.value.as_str()),
         line: span.line as usize,
@@ -88,7 +109,12 @@ fn route(
         hosts,
         path,
         when,
-        auth: auth?,
+        ip,
+        auth: auth.auth,
+        allow: auth.allow,
+        passes_authorization: auth.passes_authorization,
+        limits: Vec::new(),
+        cors,
         target: target?,
         rewrite,
         headers: headers.into_meaning(),
@@ -99,6 +125,7 @@ fn route(
             None => None,
         },
         max_body,
+        min_rate,
         paths: paths(&raw.paths),
     })
 }
@@ -276,6 +303,23 @@ fn link(text: &Text, context: &Context<'_>) -> Option<HeaderValue> {
         return None;
     }
     HeaderValue::try_from(format!("<{url}>; rel=\"deprecation\"")).ok()
+}
+
+/// How fast a request body must come at least, in bytes a second.
+pub(super) fn min_rate(raw: &raw::Body, context: &Context<'_>) -> Option<u64> {
+    let text = raw.min_rate.as_ref()?;
+    match units::pace(&text.value) {
+        Ok(0) => {
+            let help = "remove the key: then only a body that stands still is refused";
+            context.error(Code::BadValue, text.span, "this rate must be more than 0", help);
+            None
+        }
+        Ok(rate) => Some(rate),
+        Err(error) => {
+            context.bad_unit(text.span, &error, PACE_HELP);
+            None
+        }
+    }
 }
 
 /// What paths may contain that is refused by default.

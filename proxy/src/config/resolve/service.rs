@@ -226,12 +226,8 @@ fn upstream_tls(raw: &Spanned<raw::UpstreamTls>, context: &Context<'_>) -> Optio
 
 /// A DNS name or an IP address: what a certificate can carry.
 fn certificate_name(name: &Text, context: &Context<'_>) -> bool {
-    let label = |label: &str| {
-        let inside = label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        !label.is_empty() && label.len() <= 63 && inside && !label.starts_with('-') && !label.ends_with('-')
-    };
     let text = &name.value;
-    let good = text.parse::<std::net::IpAddr>().is_ok() || (text.len() <= 253 && text.split('.').all(label));
+    let good = is_certificate_name(text);
     if !good {
         let message = format!("`{text}` is not a name a certificate can carry");
         context.error(
@@ -242,6 +238,15 @@ fn certificate_name(name: &Text, context: &Context<'_>) -> bool {
         );
     }
     good
+}
+
+/// See [`certificate_name`].
+pub(super) fn is_certificate_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let inside = label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        !label.is_empty() && label.len() <= 63 && inside && !label.starts_with('-') && !label.ends_with('-')
+    };
+    text.parse::<std::net::IpAddr>().is_ok() || (text.len() <= 253 && text.split('.').all(label))
 }
 
 /// How long it may take.

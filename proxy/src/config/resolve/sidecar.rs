@@ -6,12 +6,12 @@
 //! | `outbound:` | `Outbound` (`Captured` with redirect, same routes) | `out-NAME` by host, for each service that is not tcp |
 //! | `local:` of a service | `Local` | `local-NAME`: everything to it, unless it is tcp |
 
-use super::{listener, route, service};
+use super::{limits, listener, route, service};
 use crate::config::context::Context;
 use crate::config::diagnostic::Code;
 use crate::config::listener::{Caps, Listener, Role, Timeouts};
 use crate::config::raw;
-use crate::config::route::{Auth, HeaderRules, HostPattern, Methods, PathPattern, PathRules, Route, Target};
+use crate::config::route::{PathPattern, PathRules, Route, Target};
 use crate::config::service::{Balance, Endpoint, Protocol, Service, ServiceId};
 use crate::config::sidecar::{Health, Sidecar, Workload};
 use crate::config::tree::{Span, Spanned, Text};
@@ -259,7 +259,8 @@ fn inbound_route(inbound: &Spanned<raw::Inbound>, raw: &raw::File, context: &Con
     if service::protocol(protocol) == Protocol::Tcp {
         let paths = inbound.value.paths.as_ref().map(|paths| ("paths", paths.span));
         let body = inbound.value.body.as_ref().map(|body| ("body", body.span));
-        for (key, span) in [paths, body].into_iter().flatten() {
+        let limits = inbound.value.limits.as_ref().map(|limits| ("limits", limits.span));
+        for (key, span) in [paths, body, limits].into_iter().flatten() {
             let message = format!("`{key}` is about HTTP, but the workload speaks tcp");
             context.error(Code::Conflict, span, message, "remove it");
         }
@@ -269,28 +270,14 @@ fn inbound_route(inbound: &Spanned<raw::Inbound>, raw: &raw::File, context: &Con
     Route {
         paths: inbound.value.paths.as_ref().map(|paths| route::paths(&paths.value)).unwrap_or_default(),
         max_body: context.size_or_none(max, route::MAX_BODY),
+        limits: limits::of_inbound(&inbound.value, raw, context),
+        min_rate: inbound.value.body.as_ref().and_then(|body| route::min_rate(&body.value, context)),
         ..everything("inbound".to_owned(), line, Role::Inbound { permissive: false }, APP_ID)
     }
 }
 
 /// Every request of an entrance, to one service.
 fn everything(name: String, line: usize, entrance: Role, service: ServiceId) -> Route {
-    Route {
-        name: Arc::from(name),
-        entrance,
-        line,
-        methods: Methods::Any,
-        hosts: Vec::<HostPattern>::new(),
-        path: PathPattern::Prefix(Arc::from("")),
-        when: Vec::new(),
-        auth: Auth::Public,
-        target: Target { split: vec![(service, 1)], sticky: None },
-        rewrite: None,
-        headers: HeaderRules::default(),
-        request_timeout: None,
-        idle_timeout: None,
-        deprecated: None,
-        max_body: None,
-        paths: PathRules::default(),
-    }
+    let target = Target { split: vec![(service, 1)], sticky: None };
+    Route::plain(Arc::from(name), line, (entrance, PathPattern::Prefix(Arc::from(""))), target)
 }

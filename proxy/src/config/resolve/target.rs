@@ -71,6 +71,7 @@ fn split(raw: &Spanned<Vec<Spanned<raw::Share>>>, context: &Context<'_>) -> Opti
 fn sticky(raw: &Spanned<raw::Sticky>, context: &Context<'_>) -> Option<Sticky> {
     match &raw.value {
         raw::Sticky::Ip => Some(Sticky::Ip),
+        raw::Sticky::User => Some(Sticky::User),
         raw::Sticky::Header(name) => headers::name(name, context).map(Sticky::Header),
         raw::Sticky::Cookie(name) => cookie(name, context).map(Sticky::Cookie),
     }

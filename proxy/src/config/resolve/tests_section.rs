@@ -1,6 +1,7 @@
 //! `tests:`: requests and what should become of them.
 
 use super::{headers, names, route};
+use crate::admission::authenticate::Caller;
 use crate::config::context::Context;
 use crate::config::diagnostic::Code;
 use crate::config::findings::choose;
@@ -37,7 +38,7 @@ fn test(
     let expect = expect.map(|expect| expectation(expect, routes, context));
     let headers = pairs(&raw.headers, context);
     let from = raw.from.as_ref().map(|text| from(text, file, context));
-    let principal = raw.r#as.as_ref().map(|user| principal(user, context));
+    let caller = raw.r#as.as_ref().map(|user| caller(user, context));
     let (method, target) = send?;
     Some(ConfigTest {
         name: name?.value.clone(),
@@ -49,8 +50,8 @@ fn test(
             Some(from) => Some(from?),
             None => None,
         },
-        principal: match principal {
-            Some(principal) => Some(principal?),
+        caller: match caller {
+            Some(caller) => Some(caller?),
             None => None,
         },
         expect: expect?,
@@ -67,11 +68,20 @@ fn from(text: &Text, file: &raw::File, context: &Context<'_>) -> Option<SpiffeId
     names::spiffe_id(text, context)
 }
 
-fn principal(raw: &Spanned<raw::As>, context: &Context<'_>) -> Option<Principal> {
+fn caller(raw: &Spanned<raw::As>, context: &Context<'_>) -> Option<Caller> {
     let roles = names::words(&raw.value.roles, "role", context);
     let scopes = names::words(&raw.value.scopes, "scope", context);
     let user = context.required(raw.value.user.as_ref(), "user", "`as:`", raw.span)?;
-    names::word(user, "user", context).then(|| Principal { user: user.value.as_str().into(), roles, scopes })
+    let tier = raw.value.tier.as_ref().map(|tier| tier.value.as_str().into());
+    let claims = raw.value.claims.0.iter();
+    let claims = claims.map(|(name, value)| (name.value.as_str().into(), value.0.value.as_str().into()));
+    let principal = Principal { user: user.value.as_str().into(), roles, scopes };
+    names::word(user, "user", context).then(|| Caller {
+        principal,
+        tier,
+        claims: claims.collect(),
+        ..Caller::default()
+    })
 }
 
 /// `METHOD /target`.
@@ -136,13 +146,16 @@ fn expectation(raw: &Spanned<raw::Expect>, routes: &[&str], context: &Context<'_
 }
 
 /// Every stage a request can end in.
-const STAGES: [Stage; 12] = [
+const STAGES: [Stage; 15] = [
     Stage::Gate,
     Stage::Exchange,
+    Stage::Overload,
     Stage::Path,
     Stage::Route,
+    Stage::Address,
     Stage::Authn,
     Stage::Authz,
+    Stage::Limit,
     Stage::Body,
     Stage::Balance,
     Stage::Connect,

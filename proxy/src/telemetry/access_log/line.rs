@@ -88,6 +88,8 @@ fn write_own(out: &mut Vec<u8>, record: &Record<'_>) {
     word(out, b",\"portcullis.tls_version\":\"", record.tls_version.unwrap_or_default());
     text(out, b",\"portcullis.peer\":\"", record.mesh_peer.unwrap_or_default().as_bytes());
     text(out, b",\"portcullis.rule\":\"", record.rule.unwrap_or_default().as_bytes());
+    text(out, b",\"user.id\":\"", record.user.unwrap_or_default().as_bytes());
+    word(out, b",\"portcullis.disbelieved\":\"", record.disbelieved.unwrap_or_default());
 }
 
 /// A text from outside; nothing when it is empty.

@@ -32,6 +32,8 @@ fn record() -> Record<'static> {
         tls_version: Some("TLSv1.3"),
         mesh_peer: None,
         rule: None,
+        user: None,
+        disbelieved: None,
         outcome: Outcome::ANSWERED,
     }
 }
@@ -81,6 +83,8 @@ fn what_is_not_known_is_absent() {
         tls_version: None,
         mesh_peer: None,
         rule: None,
+        user: None,
+        disbelieved: None,
         outcome,
         ..record()
     };

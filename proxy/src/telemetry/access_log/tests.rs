@@ -38,6 +38,8 @@ fn record(path: &str) -> Record<'_> {
         tls_version: None,
         mesh_peer: None,
         rule: None,
+        user: None,
+        disbelieved: None,
         outcome: Outcome::ANSWERED,
     }
 }

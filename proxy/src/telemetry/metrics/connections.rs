@@ -9,6 +9,8 @@ use super::text::{Encoder, Labels};
 pub enum Refusal {
     /// As many connections as the listener may have.
     Cap,
+    /// The process is short of memory.
+    Overload,
     /// As many connections as one address may have.
     PerAddress,
     /// As many TLS handshakes at once as there may be.
@@ -26,8 +28,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Cap,
+        Self::Overload,
         Self::PerAddress,
         Self::HandshakeCap,
         Self::HandshakeTimeout,
@@ -41,6 +44,7 @@ impl Refusal {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Cap => "cap",
+            Self::Overload => "overload",
             Self::PerAddress => "per_address",
             Self::HandshakeCap => "handshake_cap",
             Self::HandshakeTimeout => "handshake_timeout",
@@ -61,6 +65,7 @@ pub(super) struct Connections {
     pub(super) open: Count,
     pub(super) active: Count,
     cap: Count,
+    overload: Count,
     per_address: Count,
     handshake_cap: Count,
     handshake_timeout: Count,
@@ -75,6 +80,7 @@ impl Connections {
     pub(super) const fn refused(&self, why: Refusal) -> &Count {
         match why {
             Refusal::Cap => &self.cap,
+            Refusal::Overload => &self.overload,
             Refusal::PerAddress => &self.per_address,
             Refusal::HandshakeCap => &self.handshake_cap,
             Refusal::HandshakeTimeout => &self.handshake_timeout,

@@ -197,6 +197,13 @@ fn render_workers(workers: &[Arc<Registry>], encoder: &mut Encoder) {
         &names::IDENTITY_REJECTED,
         pairs(workers, |worker| &worker.identity_rejected, [label::REASON, label::PEER]),
     );
+    encoder.numbers(
+        &names::AUTHENTICATE,
+        pairs(workers, |worker| &worker.authenticated, [label::VERDICT, label::REASON]),
+    );
+    encoder.numbers(&names::LIMIT, pairs(workers, |worker| &worker.limited, [label::VERDICT, label::LIMIT]));
+    encoder
+        .numbers(&names::LIMIT_STORE, pairs(workers, |worker| &worker.store, [label::EVENT, label::REASON]));
     encoder.number(&names::SERIES_OVERFLOW, workers.iter().map(|worker| worker.overflow.get()).sum::<u64>());
     let connections: Vec<_> = workers.iter().map(|worker| &worker.connections).collect();
     connections::encode(&connections, encoder);

@@ -33,6 +33,8 @@ fn record() -> Record<'static> {
         tls_version: None,
         mesh_peer: None,
         rule: None,
+        user: None,
+        disbelieved: None,
         outcome: Outcome::ANSWERED,
     }
 }

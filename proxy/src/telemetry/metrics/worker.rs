@@ -32,6 +32,9 @@ pub(super) struct Registry {
     pub(super) deprecated: Shared<NamedCount>,
     pub(super) authorized: Arc<Shared<Pair>>,
     pub(super) identity_rejected: Arc<Shared<Pair>>,
+    pub(super) authenticated: Arc<Shared<Pair>>,
+    pub(super) limited: Arc<Shared<Pair>>,
+    pub(super) store: Arc<Shared<Pair>>,
     pub(super) overflow: Count,
 }
 
@@ -44,6 +47,9 @@ pub struct WorkerMetrics {
     deprecated: RefCell<ByName<Arc<NamedCount>>>,
     authorized: Tally,
     identity_rejected: Tally,
+    authenticated: Tally,
+    limited: Tally,
+    store: Tally,
 }
 
 impl WorkerMetrics {
@@ -56,7 +62,20 @@ impl WorkerMetrics {
         let (services, deprecated) = Default::default();
         let authorized = Tally::new(Arc::clone(&registry.authorized));
         let identity_rejected = Tally::new(Arc::clone(&registry.identity_rejected));
-        Rc::new(Self { registry, exchanges, services, deprecated, authorized, identity_rejected })
+        let authenticated = Tally::new(Arc::clone(&registry.authenticated));
+        let limited = Tally::new(Arc::clone(&registry.limited));
+        let store = Tally::new(Arc::clone(&registry.store));
+        Rc::new(Self {
+            registry,
+            exchanges,
+            services,
+            deprecated,
+            authorized,
+            identity_rejected,
+            authenticated,
+            limited,
+            store,
+        })
     }
 
     /// Counts an exchange that has ended.
@@ -108,6 +127,21 @@ impl WorkerMetrics {
     /// Evidence of a user did not hold.
     pub fn identity_rejected(&self, reason: &str, peer: &str) {
         self.identity_rejected.count(reason, peer);
+    }
+
+    /// It was asked who a client is. `reason`: why it was not believed; empty when it was.
+    pub fn authenticated(&self, verdict: &str, reason: &str) {
+        self.authenticated.count(verdict, reason);
+    }
+
+    /// A limit has said something.
+    pub fn limited(&self, verdict: &str, limit: &str) {
+        self.limited.count(verdict, limit);
+    }
+
+    /// Something went wrong with the store of counts: `error` and why, or `breaker` and its new state.
+    pub fn store(&self, event: &str, what: &str) {
+        self.store.count(event, what);
     }
 
     /// A connection was accepted; it counts as open until the guard is dropped.

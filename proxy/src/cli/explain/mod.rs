@@ -1,16 +1,18 @@
 //! `portcullis explain`: what would become of a request, stage by stage, without sending it.
 
-use super::decide::{Asked, Deciding, Decision};
-use super::{ExplainArgs, REFUSED, complain, print, unsound, warn};
+mod callers;
+
 use crate::admission::authorize;
 use crate::admission::path::CanonicalPath;
-use crate::config::route::Auth;
+use crate::cli::decide::{Asked, Deciding, Decision};
+use crate::cli::{ExplainArgs, REFUSED, complain, print, unsound, warn};
 use crate::config::{self, Config, Route};
 use crate::pipeline::admit::Admitted;
 use crate::pipeline::reject::Rejection;
 use crate::route::{Head, RouteTable};
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Explains one request.
 pub fn run(args: ExplainArgs) -> ExitCode {
@@ -24,7 +26,7 @@ pub fn run(args: ExplainArgs) -> ExitCode {
     let decided = asked.and_then(|mut asked| {
         asked.headers = args.headers;
         asked.from = args.from;
-        asked.principal = args.principal;
+        asked.caller = args.caller.map(Arc::new);
         let decision = asked.decide(&deciding)?;
         Ok((asked, decision))
     });
@@ -52,6 +54,7 @@ fn tell(deciding: &Deciding, asked: &Asked, decision: &Decision) -> String {
     }
     tell_candidates(config, deciding.tables.of(asked.role(config)), (asked, decision), &mut text);
     tell_rules(deciding, asked, decision, &mut text);
+    callers::tell(config, asked, decision, &mut text);
     match &decision.result {
         Ok(admitted) => tell_forwarding(config, decision, admitted, &mut text),
         Err(rejection) => tell_refusal(rejection, &mut text),
@@ -92,7 +95,7 @@ fn tell_rules(deciding: &Deciding, asked: &Asked, decision: &Decision, text: &mu
         peer: asked.from.as_ref(),
         method: &asked.method,
         path: came.as_ref().map(CanonicalPath::as_str),
-        principal: asked.principal.as_ref(),
+        principal: asked.caller.as_ref().map(|caller| &caller.principal),
     };
     let _ = text.write_str("rules\n");
     for line in authorize::explain(&deciding.policy, &question).to_string().lines() {
@@ -101,12 +104,14 @@ fn tell_rules(deciding: &Deciding, asked: &Asked, decision: &Decision, text: &mu
 }
 
 /// How the route wants to know who asks.
-fn auth<'a>(config: &'a Config, route: &Route) -> &'a str {
-    match route.auth {
-        Auth::Public if config.sidecar.is_some() => "by the rules",
-        Auth::Public => "public",
-        Auth::Provider(index) => config.auth.get(index).map_or("", |provider| &provider.name),
+fn auth(config: &Config, route: &Route) -> String {
+    if config.sidecar.is_some() {
+        return "by the rules".to_owned();
     }
+    let named = |index: &usize| config.auth.get(*index).map(|provider| &*provider.name);
+    let mut names: Vec<&str> = route.auth.providers.iter().filter_map(named).collect();
+    names.extend(route.auth.anonymous.then_some("public"));
+    names.join(" or ")
 }
 
 fn named(config: &Config, index: usize) -> String {

@@ -1,0 +1,46 @@
+//! Points of Curve25519 that are no keys. Pure.
+//!
+//! A point of small order (1, 2, 4 or 8) makes signatures of Ed25519 that anybody can write hold for some or all
+//! messages; the library takes them, as RFC 8032 lets it. They are few, so they are listed, the spellings with y ≥ p
+//! included (`all zeros`, the key somebody forgot to fill in, is one).
+
+/// y of the points of small order, little-endian, without the sign of x.
+const POINTS: [[u8; 32]; 7] = [
+    ends(0x00, 0x00, 0x00),
+    ends(0x01, 0x00, 0x00),
+    ends(0xec, 0xff, 0x7f),
+    ends(0xed, 0xff, 0x7f),
+    ends(0xee, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut point = [middle; 32];
+    if let Some(byte) = point.first_mut() {
+        *byte = first;
+    }
+    if let Some(byte) = point.last_mut() {
+        *byte = last;
+    }
+    point
+}
+
+/// Whether `point`, as RFC 8032 §5.1.2 spells it, is one of them.
+pub(super) fn is_small(point: &[u8; 32]) -> bool {
+    let mut y = *point;
+    if let Some(byte) = y.last_mut() {
+        *byte &= 0x7f;
+    }
+    POINTS.contains(&y)
+}
+
+#[cfg(test)]
+#[path = "small_order_tests.rs"]
+mod tests;
