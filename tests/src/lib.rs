@@ -13,6 +13,8 @@
 //! | [`H2`]       | a sound HTTP/2 client                                                                 |
 //! | [`Authority`]| certificates of any kind, also wrong ones                                             |
 //! | [`Ca`]       | the real authority: its folder, its commands, its server                              |
+//! | [`redis`]    | real Redis servers, sentinels, a cluster                                              |
+//! | [`issuer`]   | an issuer of tokens, and tokens others make                                           |
 //! | [`sidecar`]  | a whole mesh: authority, sidecars, edge, forgers                                       |
 //! | [`Report`]   | collects what was wrong in the rows of a table, so that one run shows all of it       |
 
@@ -27,6 +29,8 @@ pub mod mutual_tls;
 pub mod upstream;
 pub mod edge;
 pub mod client;
+pub mod redis;
+pub mod issuer;
 pub mod sidecar;
 
 pub use ca::{Ca, CaServer, Ran};

@@ -11,6 +11,7 @@ mod slow_peers;
 mod listeners;
 mod routing;
 mod upstreams;
+mod admission;
 mod answers;
 mod reload;
 mod drain;

@@ -115,6 +115,12 @@ impl Config {
         self
     }
 
+    /// A route, all keys but its name given.
+    pub fn route_text(mut self, name: &str, keys: &str) -> Self {
+        self.routes.push(format!("{{ name: {name}, {keys} }}"));
+        self
+    }
+
     /// Forgets the routes.
     pub fn without_routes(mut self) -> Self {
         self.routes.clear();

@@ -363,3 +363,24 @@ fn an_outbound_call_to_nobody_it_may_call_goes_nowhere() {
     assert_eq!(scene.app.count(), 0);
     assert!(scene.mesh.ca().dir().exists());
 }
+
+#[test]
+fn a_member_may_ask_so_often_and_others_and_whoever_is_not_allowed_count_for_themselves() {
+    let scene = scene_with(
+        &["id: read, from: [spiffe://shop.example/svc/*], to: { methods: [GET], paths: [/api/stock/*] }"],
+        |beside| {
+            beside
+                .inbound("limits: [per-peer]")
+                .top("limits: { per-peer: { key: [peer, { header: X-Shop }], rate: 3/h, scope: instance } }")
+        },
+        Upstream::echo(),
+    );
+    let status = |from: &str, line: &str| scene.ask(from, line, None).status;
+
+    assert_eq!(status("svc/payment", "DELETE /api/stock/1"), 403, "spends nothing");
+    let of_payment: Vec<u16> = (0..4).map(|_| status("svc/payment", "GET /api/stock/1")).collect();
+    let of_other: Vec<u16> = (0..4).map(|_| status("svc/other", "GET /api/stock/1")).collect();
+
+    assert_eq!(of_payment, [200, 200, 200, 429]);
+    assert_eq!(of_other, [200, 200, 200, 429]);
+}
