@@ -1,9 +1,9 @@
-//! The demo: an authority, four services each beside its sidecar, and the edge, all as processes: ready one after the
-//! other, stopped together.
+//! The demo: an authority, an issuer of tokens, four services each beside its sidecar, and the edge, all as processes:
+//! ready one after the other, stopped together.
 
 use crate::folder::Folder;
 use crate::options::Options;
-use crate::ports::{ADMIN, AUTHORITY, EDGE, MEMBERS, Member, PEOPLE, Ports};
+use crate::ports::{ADMIN, AUTHORITY, EDGE, ISSUER, MEMBERS, Member, PEOPLE, Ports};
 use crate::process::{Process, Processes};
 use crate::{authority, client, people, tour};
 use anyhow::anyhow;
@@ -37,8 +37,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 async fn serve(options: &Options, ports: &Ports, folder: &Folder, all: &mut Processes) -> anyhow::Result<()> {
-    people::write(&folder.path("people"))?;
+    people::make(&folder.path("people")).await?;
     start_authority(ports, folder, all).await?;
+    start_issuer(ports, folder, all).await?;
     start_services(ports, folder, all).await?;
     start_edge(ports, folder, all).await?;
     let tour = tour::Tour { ports, folder };
@@ -62,6 +63,14 @@ async fn start_authority(ports: &Ports, folder: &Folder, all: &mut Processes) ->
     Ok(())
 }
 
+async fn start_issuer(ports: &Ports, folder: &Folder, all: &mut Processes) -> anyhow::Result<()> {
+    let port = ports.of(ISSUER);
+    all.add(Process::start("issuer", &service("issuer", port), folder.logs("issuer"))?);
+    is_there(all, "issuer", port, "/healthz").await?;
+    println!("  {:<8} ready at 127.0.0.1:{port}, tokens for whoever asks: for the demo only", "issuer");
+    Ok(())
+}
+
 /// All at once: each waits for its certificate, then starts its application.
 async fn start_services(ports: &Ports, folder: &Folder, all: &mut Processes) -> anyhow::Result<()> {
     for member in &MEMBERS {
@@ -82,13 +91,17 @@ async fn start_services(ports: &Ports, folder: &Folder, all: &mut Processes) -> 
 
 /// The words that start a service.
 fn application(member: &Member, ports: &Ports) -> anyhow::Result<Vec<String>> {
-    let program = std::env::current_exe()?.display().to_string();
-    let port = ports.of(member.app()).to_string();
-    let mut words = vec![program, "service".into(), member.name.into(), "--port".into(), port];
+    let mut words = vec![std::env::current_exe()?.display().to_string()];
+    words.extend(service(member.name, ports.of(member.app())));
     if member.calls {
         words.extend(["--outbound".into(), ports.of(member.outbound()).to_string()]);
     }
     Ok(words)
+}
+
+/// The words that make this program a service.
+fn service(name: &str, port: u16) -> [String; 4] {
+    ["service", name, "--port", &port.to_string()].map(str::to_owned)
 }
 
 async fn start_edge(ports: &Ports, folder: &Folder, all: &mut Processes) -> anyhow::Result<()> {
@@ -106,8 +119,11 @@ async fn start_edge(ports: &Ports, folder: &Folder, all: &mut Processes) -> anyh
 }
 
 async fn is_ready(all: &mut Processes, name: &str, port: u16) -> anyhow::Result<()> {
-    all.until(name, async || client::get(port, "/ready").await.is_ok_and(|reply| reply.status.is_success()))
-        .await
+    is_there(all, name, port, "/ready").await
+}
+
+async fn is_there(all: &mut Processes, name: &str, port: u16, page: &str) -> anyhow::Result<()> {
+    all.until(name, async || client::get(port, page).await.is_ok_and(|reply| reply.status.is_success())).await
 }
 
 /// Resolves at the first SIGINT or SIGTERM after this call.

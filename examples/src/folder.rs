@@ -6,7 +6,7 @@
 //! | `ca/` | the certificate authority |
 //! | `tokens/` | join tokens, each good once |
 //! | `state/` | the identities of the members |
-//! | `people/` | certificates of people, and the edge's own for them |
+//! | `people/` | certificates of people, the edge's own for them, and the API key of the partner |
 //! | `logs/` | what each process says |
 
 use crate::process::Logs;

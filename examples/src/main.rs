@@ -1,11 +1,11 @@
-//! `shop`: an edge, four small services each beside its sidecar, and their certificate authority, with every role in
-//! one binary, so that one cargo command builds and runs them all.
+//! `shop`: an edge, four small services each beside its sidecar, their certificate authority and an issuer of tokens,
+//! with every role in one binary, so that one cargo command builds and runs them all.
 //!
 //! | words                     | role                                              |
 //! |---------------------------|---------------------------------------------------|
 //! | options only              | the demo: starts the other roles as processes     |
 //! | `service NAME --port N`   | one of the services                               |
-//! | `people FOLDER`           | makes the certificates of the demo's people       |
+//! | `people FOLDER`           | makes the certificates of the people, and the API key of the partner |
 //! | `portcullis WORDS…`       | the proxy's own command line                      |
 //!
 //! This file decides which role it is and the exit code: 0 all right, 1 a fault, 2 wrong words.
@@ -15,6 +15,7 @@ mod client;
 mod demo;
 mod folder;
 mod options;
+mod partner;
 mod people;
 mod ports;
 mod process;
@@ -43,9 +44,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Role::Portcullis(words) => return portcullis::cli::main_from(words),
-        Role::People(folder) => {
-            std::fs::create_dir_all(&folder).map_err(Into::into).and_then(|()| people::write(&folder))
-        }
+        Role::People(folder) => run(people::make(&folder)),
         Role::Service(service) => run(service::run(service)),
         Role::Demo(options) => run(demo::run(options)),
     };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 /// What `--help` and a wrong word print.
 pub const USAGE: &str = "\
 usage: shop [--check] [--edge-port N] [--tls-port N] [--admin-port N] [--port-base N]
-       shop service catalog|orders|users|payment --port N [--outbound N]
-       shop people FOLDER
+       shop service catalog|orders|users|payment|issuer --port N [--outbound N]
+       shop people FOLDER              (certificates of people, the API key of the partner)
        shop portcullis COMMAND…        (see: shop portcullis --help)
 
   --check          start all, do what the tour says, verify what comes of it, stop (a minute or two:
@@ -15,8 +15,8 @@ usage: shop [--check] [--edge-port N] [--tls-port N] [--admin-port N] [--port-ba
   --edge-port N    port of the edge                   (8080; 0 = any free one)
   --tls-port N     its port for people                (8443; 0 = any free one)
   --admin-port N   port of its admin page             (9901; 0 = any free one)
-  --port-base N    certificate authority at N, services at N+1 to N+4, their sidecars up to N+44
-                   (8100; 0 = any free ones)
+  --port-base N    certificate authority at N, services at N+1 to N+4, the issuer of tokens at N+5,
+                   sidecars up to N+44 (8100; 0 = any free ones)
   --outbound N     the service calls others at this port, by Host (its sidecar's `outbound:`)";
 
 /// Everything the words said.
@@ -34,7 +34,7 @@ pub enum Role {
     Help,
     Demo(Options),
     Service(Service),
-    /// The folder in which the certificates are made.
+    /// The folder in which certificates and the API key are made.
     People(PathBuf),
     /// What follows `portcullis`.
     Portcullis(Vec<OsString>),

@@ -2,6 +2,7 @@
 //! one of them. It has nothing to do with the authority of the mesh.
 
 use crate::folder::write_private;
+use crate::partner;
 use anyhow::Context as _;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
@@ -23,8 +24,15 @@ const PEOPLE: [&str; 2] = ["alice", "bob"];
 pub const HOST: &str = "localhost";
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// Everything that is shown to the edge from outside: the certificates, and the API key of the partner.
+pub async fn make(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    write(folder)?;
+    partner::write(folder).await
+}
+
 /// Writes `ca.pem`, and a certificate and a key for each of the people and for the edge (`server`).
-pub fn write(folder: &Path) -> anyhow::Result<()> {
+fn write(folder: &Path) -> anyhow::Result<()> {
     let mut root = named("People of the demo shop", &[])?;
     root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     root.key_usages = vec![KeyUsagePurpose::KeyCertSign];

@@ -13,6 +13,8 @@ pub const EDGE: u16 = 8080;
 pub const PEOPLE: u16 = 8443;
 /// The admin listener of the edge.
 pub const ADMIN: u16 = 9901;
+/// The issuer of tokens. It stands outside: no sidecar, no member of the mesh.
+pub const ISSUER: u16 = AUTHORITY + 5;
 /// The certificate authority; what stands behind the edge counts from here.
 pub const AUTHORITY: u16 = 8100;
 
@@ -89,6 +91,7 @@ impl Ports {
             base => base.checked_add(pleasant - AUTHORITY).context("--port-base is too high"),
         };
         hold.one("the authority", AUTHORITY, moved(AUTHORITY)?, "--port-base")?;
+        hold.one("the issuer", ISSUER, moved(ISSUER)?, "--port-base")?;
         for member in &MEMBERS {
             for pleasant in member.all() {
                 hold.one(member.name, pleasant, moved(pleasant)?, "--port-base")?;
@@ -167,7 +170,8 @@ mod tests {
             named.extend(part.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u16>());
         }
 
-        let known = MEMBERS.iter().flat_map(Member::all).chain([EDGE, PEOPLE, ADMIN, AUTHORITY]).collect();
+        let known =
+            MEMBERS.iter().flat_map(Member::all).chain([EDGE, PEOPLE, ADMIN, AUTHORITY, ISSUER]).collect();
 
         assert_eq!(named, known);
     }

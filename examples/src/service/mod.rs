@@ -1,9 +1,11 @@
-//! What the services share: a listener, one log line per request on stdout, JSON in and JSON out.
+//! What the services share: a listener, one log line per request on stdout, JSON in and JSON out; a
+//! text that is an answer of its own goes out as it is.
 //! The part that answers is plain: a [`Request`] in, an [`Answer`] out, no I/O. A call to another service that an answer
 //! needs is made in between: [`Service::needs`] says which, and the request then holds what came of it.
 
 mod call;
 mod catalog;
+mod issuer;
 mod orders;
 mod payment;
 mod users;
@@ -119,7 +121,8 @@ pub async fn run(options: options::Service) -> anyhow::Result<()> {
         "orders" => Box::<orders::Orders>::default(),
         "users" => Box::new(users::Users::registered()),
         "payment" => Box::<payment::Payment>::default(),
-        _ => bail!("there is no service {name}; there are catalog, orders, users and payment"),
+        "issuer" => Box::new(issuer::Issuer::at(port)?),
+        _ => bail!("there is no service {name}; there are catalog, orders, users, payment and issuer"),
     };
     let running = Rc::new(Running { name, outbound, service: RefCell::new(service) });
     let listener =
@@ -194,10 +197,14 @@ fn mirror(headers: &HeaderMap) -> Value {
 
 impl Answer {
     fn into_response(self, name: &str) -> hyper::Response<Full<Bytes>> {
-        let mut response = hyper::Response::new(Full::from(format!("{:#}\n", self.body)));
+        let (kind, body) = match &self.body {
+            Value::String(text) => ("text/plain; charset=utf-8", format!("{text}\n")),
+            value => ("application/json", format!("{value:#}\n")),
+        };
+        let mut response = hyper::Response::new(Full::from(body));
         *response.status_mut() = self.status;
         let headers = [
-            (CONTENT_TYPE, Some("application/json".into())),
+            (CONTENT_TYPE, Some(kind.into())),
             (SERVER, Some(format!("shop-{name}"))),
             (LOCATION, self.location),
         ];
@@ -235,6 +242,14 @@ mod tests {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let [method, path, query] = [method, path, query].map(str::to_owned);
         Request { method, path, query, body: body.to_owned().into(), ..Request::default() }
+    }
+
+    #[test]
+    fn a_text_is_sent_as_text_and_anything_else_as_json() {
+        let kind = |body| Answer::ok(body).into_response("x").headers()[CONTENT_TYPE].clone();
+
+        assert_eq!(kind(json!("a.b.c")), "text/plain; charset=utf-8");
+        assert_eq!(kind(json!({ "a": 1 })), "application/json");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The tour as `--check` does it: every request sent, every command run, what comes of it verified.
 
 use super::Tour;
-use super::steps::{Act, Ask, STEPS, Step, Typed};
-use crate::{client, process};
+use super::steps::{Act, Ask, Credential, STEPS, Step, Typed};
+use crate::ports::ISSUER;
+use crate::{client, partner, process};
 use anyhow::{Context as _, ensure};
 use std::time::Duration;
 
@@ -75,8 +76,20 @@ impl Tour<'_> {
         in_time.with_context(|| format!("not within {patience:?}"))?
     }
 
+    /// As often as it is asked in a row; each must come out as it should.
     async fn once(&self, ask: &Ask) -> anyhow::Result<String> {
-        let got = client::send(&self.to(ask), ask.request()?).await;
+        for _ in 0..ask.times {
+            self.send(ask).await?;
+        }
+        Ok(ask.line())
+    }
+
+    async fn send(&self, ask: &Ask) -> anyhow::Result<()> {
+        let shown = match &ask.credential {
+            Some(credential) => Some(self.shown(credential).await?),
+            None => None,
+        };
+        let got = client::send(&self.to(ask), ask.request(shown.as_deref())?).await;
         let verified = (ask.verify)(&got);
         verified.with_context(|| {
             let came = match &got {
@@ -84,8 +97,23 @@ impl Tour<'_> {
                 Err(fault) => format!("{fault:#}"),
             };
             format!("{} was answered with {came}", ask.line())
-        })?;
-        Ok(ask.line())
+        })
+    }
+
+    /// What stands in the header: what the `$(…)` of the printed command becomes.
+    async fn shown(&self, credential: &Credential) -> anyhow::Result<String> {
+        match credential {
+            Credential::Token(query) => {
+                let reply = client::get(self.ports.of(ISSUER), &format!("/token?{query}")).await?;
+                ensure!(reply.status == 200, "the issuer gives no token");
+                Ok(format!("Bearer {}", std::str::from_utf8(&reply.body)?.trim_end()))
+            }
+            Credential::PartnerKey => {
+                let file = self.folder.path("people").join(partner::SECRET);
+                let secret = std::fs::read_to_string(file).context("no key of the partner")?;
+                Ok(secret.trim_end().to_owned())
+            }
+        }
     }
 
     async fn type_once(&self, typed: &Typed) -> anyhow::Result<String> {

@@ -1,17 +1,18 @@
 //! The tour: printed as commands for a reader, or done and verified by `--check`. Both come from one table
-//! ([`steps`]), so what is printed is what is tested.
+//! ([`steps`], [`admission`]), so what is printed is what is tested.
 //!
 //! This file prints; [`check`] does.
 
+mod admission;
 mod check;
 mod steps;
 
 use crate::folder::Folder;
-use crate::ports::{ADMIN, EDGE, MEMBERS, PEOPLE, Ports};
-use crate::{client, people};
+use crate::ports::{ADMIN, EDGE, ISSUER, MEMBERS, PEOPLE, Ports};
+use crate::{client, partner, people};
 use hyper::Request;
 use std::fmt::Write as _;
-use steps::{Act, Ask, STEPS, Through, Typed};
+use steps::{Act, Ask, Credential, STEPS, Through, Typed};
 
 /// What the tour needs to know of this run.
 pub struct Tour<'a> {
@@ -79,10 +80,23 @@ impl Tour<'_> {
         for (name, value) in ask.headers {
             let _ = write!(command, " -H '{name}: {value}'");
         }
+        if let Some(credential) = &ask.credential {
+            let shown = match credential {
+                Credential::Token(query) => {
+                    let issuer = self.ports.of(ISSUER);
+                    format!("Bearer $(curl -s 'http://127.0.0.1:{issuer}/token?{query}')")
+                }
+                Credential::PartnerKey => format!("$(cat $F/people/{})", partner::SECRET),
+            };
+            let _ = write!(command, " -H \"{}: {shown}\"", credential.header());
+        }
         if !ask.body.is_empty() {
             let _ = write!(command, " -d '{}'", ask.body);
         }
-        command
+        match ask.times {
+            1 => command,
+            times => format!("for n in $(seq {times}); do {command}; done"),
+        }
     }
 
     /// A command of portcullis, as it is typed.
@@ -123,13 +137,18 @@ impl Tour<'_> {
 
 impl Ask {
     fn line(&self) -> String {
-        format!("{} {}", self.method, self.target)
+        let times = if self.times > 1 { format!("{} times ", self.times) } else { String::new() };
+        format!("{times}{} {}", self.method, self.target)
     }
 
-    fn request(&self) -> anyhow::Result<Request<http_body_util::Full<bytes::Bytes>>> {
+    /// The request, with the credential that is shown, if any.
+    fn request(&self, shown: Option<&str>) -> anyhow::Result<Request<http_body_util::Full<bytes::Bytes>>> {
         let mut request = Request::builder().method(self.method).uri(self.target);
         for (name, value) in self.headers {
             request = request.header(*name, *value);
+        }
+        if let Some((credential, shown)) = self.credential.as_ref().zip(shown) {
+            request = request.header(credential.header(), shown);
         }
         Ok(request.body(self.body.into())?)
     }
@@ -162,8 +181,31 @@ mod tests {
             assert_eq!(ask.target.contains('%'), command.contains("--path-as-is"), "{command}");
             assert_eq!(command.contains("https://"), command.contains("--cert "), "{command}");
             assert_eq!(command.matches('\'').count() % 2, 0, "{command}");
-            assert!(ask.request().is_ok());
+            assert_eq!(ask.credential.is_some(), command.contains(": $(") || command.contains("Bearer $("));
+            assert_eq!(ask.times > 1, command.starts_with("for "), "{command}");
+            assert!(ask.request(None).is_ok());
         }
+        folder.remove().unwrap();
+    }
+
+    #[test]
+    fn a_credential_is_fetched_by_the_command_and_shown_in_its_header() {
+        let free = Options { check: true, edge_port: 0, tls_port: 0, admin_port: 0, port_base: 0 };
+        let (ports, folder) = (Ports::choose(&free).unwrap(), Folder::create().unwrap());
+        let tour = Tour { ports: &ports, folder: &folder };
+        let asked = |credential| Ask { credential: Some(credential), times: 2, ..steps::ASK };
+        let [token, key] = [Credential::Token("user=u&role=r"), Credential::PartnerKey].map(asked);
+
+        let commands = [&token, &key].map(|ask| tour.curl(ask, "-s"));
+
+        let token_url = format!("http://127.0.0.1:{}/token?user=u&role=r", ports.of(ISSUER));
+        assert!(
+            commands[0].ends_with(&format!(" -H \"Authorization: Bearer $(curl -s '{token_url}')\"; done"))
+        );
+        assert!(commands[1].starts_with("for n in $(seq 2); do curl -s "), "{}", commands[1]);
+        assert!(commands[1].ends_with(" -H \"X-Api-Key: $(cat $F/people/partner.key)\"; done"));
+        assert_eq!(token.request(Some("Bearer t")).unwrap().headers()["authorization"], "Bearer t");
+        assert_eq!(key.request(Some("secret")).unwrap().headers()["x-api-key"], "secret");
         folder.remove().unwrap();
     }
 

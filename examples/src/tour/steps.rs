@@ -1,5 +1,6 @@
 //! The table of the tour: what is done, what is expected of it, how long it may take.
 
+use super::admission;
 use crate::client::Reply;
 use crate::ports::{MEMBERS, Member};
 use anyhow::{anyhow, ensure};
@@ -30,6 +31,10 @@ pub struct Ask {
     pub target: &'static str,
     pub headers: &'static [(&'static str, &'static str)],
     pub body: &'static str,
+    /// Something that is fetched first, to be shown.
+    pub credential: Option<Credential>,
+    /// How often in a row; as it should each time.
+    pub times: u32,
     pub expect: &'static str,
     /// How many seconds it may take until it is so; 0: it is so at once.
     pub seconds: u64,
@@ -58,6 +63,24 @@ pub enum Through {
     CallsOf(&'static Member),
     /// To a sidecar from outside, where only members of the mesh are heard.
     SidecarOf(&'static Member),
+}
+
+/// What somebody shows in a header to say who it is.
+pub enum Credential {
+    /// A token of the issuer, about whom it is asked: `user=carol&role=buyer`.
+    Token(&'static str),
+    /// The API key of the partner.
+    PartnerKey,
+}
+
+impl Credential {
+    /// The header.
+    pub const fn header(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "Authorization",
+            Self::PartnerKey => "X-Api-Key",
+        }
+    }
 }
 
 /// An answer, or none.
@@ -90,14 +113,16 @@ impl Act {
 const CATALOG: &Member = &MEMBERS[0];
 const PAYMENT: &Member = &MEMBERS[3];
 
-/// A GET that nothing is said about yet.
-const ASK: Ask = Ask {
+/// A GET, once, that nothing is said about yet.
+pub const ASK: Ask = Ask {
     through: Through::Edge,
     flags: "-s",
     method: "GET",
     target: "/",
     headers: &[],
     body: "",
+    credential: None,
+    times: 1,
     expect: "",
     seconds: 0,
     verify: |got| answered(got, 200).map(drop),
@@ -107,29 +132,18 @@ const TYPED: Typed = Typed { words: &[], expect: "", seconds: 0, code: 0, says: 
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-const ORDER: Ask = Ask {
+pub const ORDER: Ask = Ask {
     through: Through::EdgeAs("alice"),
     flags: "-si",
     method: "POST",
     target: "/orders",
     headers: &[JSON],
     body: r#"{"product":"p-1","quantity":2}"#,
-    verify: |got| {
-        let reply = answered(got, 201)?;
-        ensure!(reply.header("location").starts_with("/orders/"), "wrong Location");
-        let order = reply.json()?;
-        let text =
-            |pointer: &str| order.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        ensure!(text("/receipt/charged_to") == "alice", "somebody else has paid");
-        ensure!(text("/receipt/seen/x-auth-user") == "alice", "payment was not told of alice");
-        let caller = text("/receipt/seen/x-forwarded-client-cert");
-        ensure!(caller.contains("URI=spiffe://shop.example/svc/orders"), "payment was not told who called");
-        Ok(())
-    },
+    verify: |got| is_paid_by(got, "alice"),
     ..ASK
 };
 
-pub const STEPS: [Step; 9] = [
+pub const STEPS: [Step; 13] = [
     Step {
         title: "A search. The catalog knows the path as /api/products, the edge rewrites it; in between it is mutual TLS.",
         meanwhile: None,
@@ -215,6 +229,10 @@ pub const STEPS: [Step; 9] = [
             }),
         ],
     },
+    admission::TOKENS,
+    admission::RULES,
+    admission::KEYS,
+    admission::TIERS,
     Step {
         title: "A service that goes too far: the catalog asks payment for a charge. It is a member of the mesh, that is all.",
         meanwhile: None,
@@ -315,13 +333,26 @@ pub const STEPS: [Step; 9] = [
     },
 ];
 
-fn answered(got: &Got, status: u16) -> anyhow::Result<&Reply> {
+pub fn answered(got: &Got, status: u16) -> anyhow::Result<&Reply> {
     let reply = got.as_ref().map_err(|_| anyhow!("no answer"))?;
     ensure!(reply.status == status, "wrong status");
     Ok(reply)
 }
 
-fn is_called_by(received: &Value, caller: &str) -> anyhow::Result<()> {
+/// Created, and charged to this user by a payment service that was told of it.
+pub fn is_paid_by(got: &Got, user: &str) -> anyhow::Result<()> {
+    let reply = answered(got, 201)?;
+    ensure!(reply.header("location").starts_with("/orders/"), "wrong Location");
+    let order = reply.json()?;
+    let text = |pointer: &str| order.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    ensure!(text("/receipt/charged_to") == user, "somebody else has paid");
+    ensure!(text("/receipt/seen/x-auth-user") == user, "payment was not told of {user}");
+    let caller = text("/receipt/seen/x-forwarded-client-cert");
+    ensure!(caller.contains("URI=spiffe://shop.example/svc/orders"), "payment was not told who called");
+    Ok(())
+}
+
+pub fn is_called_by(received: &Value, caller: &str) -> anyhow::Result<()> {
     let said = received.get("x-forwarded-client-cert").and_then(Value::as_str).unwrap_or_default();
     ensure!(said.ends_with(caller), "{caller} is not who called");
     Ok(())
