@@ -30,6 +30,9 @@ class Site:
     logs: bool
     backend_port: int = 0
     status_port: int = 0
+    # Who gives tokens to users, and where limits are counted that are shared; only when somebody needs them.
+    issuer: object = None
+    store: object = None
 
     @property
     def cert(self):
@@ -57,10 +60,15 @@ class Site:
 class Competitor:
     """One proxy: ports, configuration file, process. Made anew for every start."""
 
-    # Whether it is two proxies, one beside the caller and one beside the called.
-    pair = False
+    # Whom it is compared with: who does the same work. A pair is two proxies, one beside the caller and one beside
+    # the called.
+    group = "single"
+    # Tools it needs beside its own.
+    also = ()
     # Header fields its load must send.
     fields = ()
+    # Processes on the core of the load that serve it.
+    beside = ()
 
     def __init__(self, site, name, logs):
         self.site = site
@@ -92,6 +100,13 @@ class Competitor:
 
     def handshakes(self):
         """TLS handshakes between the two proxies so far; None when there is no such thing."""
+
+    def begin(self):
+        """Before a measure: what `since` compares with."""
+
+    def since(self, begun, requests):
+        """After it: what else belongs in its result, and why it does not count."""
+        return {}, {}
 
     logs_to_stdout = False
     template = None

@@ -1,26 +1,56 @@
-"""The row of added latency: the same open-loop load straight to the backend and through a proxy.
+"""The rows of added latency: the same open-loop load straight to the backend and through a proxy.
 
-Decides the rate: half of what the slowest competitor did in row h1 (of pairs: row pair), when that row was run.
+Decides the rate: half of what the slowest competitor did in row h1 (of pairs: row pair), when that row was run; of
+limits a low one, so that what is seen is the question to the store and not a queue.
 The difference is taken within a round, so that drift of the machine cancels.
 """
+
+from dataclasses import dataclass
 
 from .process import BenchError
 from .traffic import in_turn
 
-USUAL_RATE = 5000
 # The load shares its core with the backend: above this it would measure itself.
 HIGHEST_RATE = 10_000
 
 
-def choose_rate(measures, wanted=None, row="h1"):
-    """Requests per second."""
-    if wanted:
-        return wanted
-    rates = [m["rps"] for m in measures if m["row"] == row and m.get("rps") and not m["errors"]]
-    return int(min(HIGHEST_RATE, min(rates) / 2)) if rates else USUAL_RATE
+@dataclass(frozen=True)
+class Row:
+    """One kind of work."""
+
+    key: str
+    # Its place in the results.
+    kept: str
+    # Requests per second when the row of traffic that says it was not run.
+    usual_rate: int
+    rate_of: str | None = None
+    group: str = "single"
+    # Who is left out.
+    without: tuple = ()
+    # What the others are compared with.
+    base: str = "direct"
+    needs: str = "pace"
+
+    def takes(self, competitor, name):
+        """Whether this competitor, or this class of it, can be measured."""
+        return self.group == competitor.group and name not in self.without
+
+    def rate(self, measures, wanted=None):
+        """Requests per second."""
+        if wanted:
+            return wanted
+        rates = [m["rps"] for m in measures if m["row"] == self.rate_of and m.get("rps") and not m["errors"]]
+        return int(min(HIGHEST_RATE, min(rates) / 2)) if rates else self.usual_rate
 
 
-def run(competitors, loader, backend, rate, options, say):
+ROWS = [
+    Row("latency", "latency", 5000, "h1"),
+    Row("pair-latency", "pair_latency", 5000, "pair", "pair"),
+    Row("limit-exact-latency", "limit_latency", 1000, None, "limit", ("limit-leased",), "limit-none"),
+]
+
+
+def run(row, competitors, loader, backend, rate, options, say):
     """Every round: direct first or last, every competitor once."""
     measures = []
     for number in range(options.rounds):
@@ -28,7 +58,7 @@ def run(competitors, loader, backend, rate, options, say):
             name = "direct" if target is backend else target.name
             result = {"competitor": name, "round": number, "rate": rate, **_measure(target, loader, rate, options)}
             measures.append(result)
-            say(f"round {number + 1}/{options.rounds} latency   {name:15} {_brief(result)}")
+            say(f"round {number + 1}/{options.rounds} {row.key:12} {name:15} {_brief(result)}")
     return measures
 
 
@@ -36,9 +66,10 @@ def _measure(target, loader, rate, options):
     try:
         target.prepare(options.seconds + options.warm_up)
         loader.pace(target.port, rate, options.warm_up, fields=target.fields)
-        before = target.daemon.cpu()
+        before, begun = target.daemon.cpu(), target.begin()
         seen = loader.pace(target.port, rate, options.seconds, fields=target.fields)
         spent = target.daemon.cpu() - before
+        more, errors = target.since(begun, seen["requests"])
     except BenchError as error:
         return {"errors": {"failed": str(error)[:500]}}
     if not seen["requests"]:
@@ -51,7 +82,8 @@ def _measure(target, loader, rate, options):
         "p90_us": seen["p90"],
         "p99_us": seen["p99"],
         "p999_us": seen["p999"],
-        "errors": {"failed": seen["errors"]} if seen["errors"] else {},
+        "errors": {**({"failed": seen["errors"]} if seen["errors"] else {}), **errors},
+        **more,
     }
 
 

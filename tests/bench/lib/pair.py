@@ -134,7 +134,10 @@ def refuses_strangers(side):
 class Pair:
     """Two proxies, used as one competitor."""
 
-    pair = True
+    group = "pair"
+    # Its certificates are made by portcullis.
+    also = ("portcullis",)
+    beside = ()
     user = "optional"
 
     def __init__(self, site, name, logs):
@@ -176,6 +179,13 @@ class Pair:
     def handshakes(self):
         """TLS handshakes at b since it is ready."""
         return self.b.handshakes() - self.earlier
+
+    def begin(self):
+        """Before a measure: what `since` compares with."""
+
+    def since(self, begun, requests):
+        """After it: what else belongs in its result, and why it does not count."""
+        return {}, {}
 
     def expect(self, status, fields):
         """One request through the pair, for a moment tried again: a starts without knowing whether b is there."""

@@ -1,9 +1,11 @@
-"""Everything that can be measured, by name: single proxies and pairs."""
+"""Everything that can be measured, by name: single proxies, pairs, gateways that know users, shared limits."""
 
+from .auth import GUARDED
 from .competitors import COMPETITORS
+from .limit import LIMITED
 from .pair import PAIRS
 
-ALL = {**COMPETITORS, **PAIRS}
+ALL = {**COMPETITORS, **PAIRS, **GUARDED, **LIMITED}
 
 
 def make(site, name):

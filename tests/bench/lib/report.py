@@ -6,16 +6,20 @@ Decides which measures count: those without any error. Measures nothing.
 import json
 import statistics
 
+from . import latency
 from .pair_memory import STATES
 from .registry import ALL
 from .traffic import ROWS
 
-OURS = ("portcullis", "portcullis+log")
-PEERS = ("nginx", "haproxy", "envoy", "relay")
-OUR_PAIRS = ("pair-portcullis", "pair-user")
-PEER_PAIRS = ("pair-envoy",)
+# By group: who is compared, and with whom.
+COMPARED = {
+    "single": (("portcullis", "portcullis+log"), ("nginx", "haproxy", "envoy", "relay")),
+    "pair": (("pair-portcullis", "pair-user"), ("pair-envoy",)),
+    "auth": (("auth-portcullis",), ("auth-envoy", "auth-haproxy")),
+    "limit": (("limit-leased",), ("limit-none",)),
+}
 # Lists of measures in the results.
-KINDS = ("traffic", "memory", "pair_memory", "latency", "pair_latency")
+KINDS = ("traffic", "memory", "pair_memory", *(row.kept for row in latency.ROWS), "admission")
 # A proxy or a load that had to share its core was not measured under the stated conditions.
 MOST_FOREIGN = 0.05
 
@@ -50,13 +54,13 @@ def summarize(results):
             if found:
                 keys = ("cpu_us", "user_us", "kernel_us", "rps", "p50_us", "p99_us")
                 cells[name] = {key: median(m[key] for m in found) for key in keys}
-        ours, peers = (OUR_PAIRS, PEER_PAIRS) if _row(row).pair else (OURS, PEERS)
+        ours, peers = COMPARED[_row(row).group]
         compared = {our: {peer: ratios(traffic, row, our, peer) for peer in peers} for our in ours}
         summary["rows"][row] = {"competitors": cells, "ratios": compared}
     summary["memory"] = _memory(results["memory"])
     summary["pair_memory"] = _pair_memory(results["pair_memory"])
-    summary["latency"] = _latency(results["latency"])
-    summary["pair_latency"] = _latency(results["pair_latency"])
+    for row in latency.ROWS:
+        summary[row.kept] = _latency(results[row.kept], row.base)
     return summary
 
 
@@ -93,14 +97,15 @@ def _pair_memory(measures):
     }
 
 
-def _latency(measures):
-    direct = {m["round"]: m for m in good(measures, competitor="direct")}
+def _latency(measures, base):
+    """By competitor; what is added to the base is the median of the differences within a round."""
+    plain = {m["round"]: m for m in good(measures, competitor=base)}
     found = {}
     for name, mine in _by_name(measures).items():
         cell = {key: median(m[key] for m in mine) for key in ("p50_us", "p99_us", "cpu_us", "achieved")}
         cell["rate"] = mine[0]["rate"]
         for key in ("p50_us", "p99_us"):
-            cell[f"added_{key}"] = median(m[key] - direct[m["round"]][key] for m in mine if m["round"] in direct)
+            cell[f"added_{key}"] = median(m[key] - plain[m["round"]][key] for m in mine if m["round"] in plain)
         found[name] = cell
     return found
 
@@ -109,17 +114,20 @@ def markdown(results):
     """Everything for stdout."""
     summary = results["summary"]
     parts = [_conditions(results)]
-    for pairs in (False, True):
-        rows = [row for row in summary["rows"] if _row(row).pair == pairs]
+    for group in COMPARED:
+        rows = [row for row in summary["rows"] if _row(row).group == group]
         if rows:
-            names = _measured_in(results, rows[0])
-            parts += [_cpu_table(results, rows, names), _ratio_table(results, rows, names)]
+            measured = {name for row in rows for name in _measured_in(results, row)}
+            names = [name for name in results["competitors"] if name in measured]
+            parts += [_cpu_table(results, rows, names), _ratio_table(results, rows, names, *COMPARED[group])]
             parts.append(_speed_table(results, rows, names))
     if results["memory"]:
         parts.append(_memory_table(results))
     if results["pair_memory"]:
         parts.append(_pair_memory_table(results))
-    parts += [_latency_table(results, summary[key]) for key in ("latency", "pair_latency") if summary[key]]
+    parts += [_latency_table(results, summary[row.kept], row.base) for row in latency.ROWS if summary[row.kept]]
+    if results["admission"]:
+        parts.append(_admission_table(results["admission"]))
     parts.append("\n".join(f"- {note}" for note in notes(results)))
     return "\n\n".join(part for part in parts if part)
 
@@ -176,7 +184,8 @@ def title(results, name):
     """A competitor with its version."""
     _, tool, _, words = ALL[name]
     found = results["versions"].get(tool)
-    return f"{words} {found}" if found and name not in ("relay", "portcullis+log", "pair-user") else words
+    plain = name in ("relay", "portcullis+log", "pair-user") or ALL[name][0].group == "limit"
+    return f"{words} {found}" if found and not plain else words
 
 
 def _row(key):
@@ -185,7 +194,7 @@ def _row(key):
 
 def _measured_in(results, key):
     """The competitors of a row."""
-    return [name for name in results["competitors"] if ALL[name][0].pair == _row(key).pair]
+    return [name for name in results["competitors"] if _row(key).takes(ALL[name][0], name)]
 
 
 def _number(value, digits=1, scale=1.0):
@@ -213,19 +222,20 @@ def _cpu_table(results, rows, names):
     return table(["CPU µs/request (user + kernel)", *(title(results, n) for n in names)], lines)
 
 
-def _ratio_table(results, rows, names):
-    if not any(name in names for name in (*OURS, *OUR_PAIRS)):
+def _ratio_table(results, rows, names, ours, peers):
+    compared = [name for name in ours if name in names]
+    if not compared:
         return "No ratios: portcullis was not measured."
-    against = [p for p in (*PEERS, *PEER_PAIRS) if p in names]
+    against = [name for name in peers if name in names]
     if not against:
         return "No ratios: nobody else was measured."
     lines = []
     for key in rows:
         row = results["summary"]["rows"][key]
-        for ours in (n for n in (*OURS, *OUR_PAIRS) if n in names):
-            cells = [f"{_row(key).title}, {ALL[ours][3]}"]
+        for name in compared:
+            cells = [f"{_row(key).title}, {ALL[name][3]}"]
             for peer in against:
-                r = row["ratios"][ours][peer]
+                r = row["ratios"][name][peer]
                 cells.append(f"{r['of_medians']:.2f} ({r['of_rounds']:.2f})" if r else "–")
             lines.append(cells)
     head = ["ratio of medians (median of ratios per round)", *(f"÷ {ALL[p][3]}" for p in against)]
@@ -245,7 +255,7 @@ def _speed_table(results, rows, names):
 
 
 def _memory_table(results):
-    names = [n for n in results["competitors"] if n != "relay" and not ALL[n][0].pair]
+    names = [n for n in results["competitors"] if n != "relay" and ALL[n][0].group == "single"]
     found = results["summary"]["memory"]
     rows = [
         ("resident, idle, MB", "idle_rss", 1e6),
@@ -269,15 +279,29 @@ def _pair_memory_table(results):
     return table(["resident, MB: beside the caller + beside the called", *(title(results, n) for n in found)], lines)
 
 
-def _latency_table(results, found):
+def _latency_table(results, found, base):
     lines = []
     for name, c in found.items():
         words = "direct, no proxy" if name == "direct" else title(results, name)
-        added = ["", ""] if name == "direct" else [_signed(c["added_p50_us"]), _signed(c["added_p99_us"])]
+        plain = name in ("direct", base)
+        added = ["", ""] if plain else [_signed(c["added_p50_us"]), _signed(c["added_p99_us"])]
         lines.append([words, _number(c["p50_us"], 0), _number(c["p99_us"], 0), *added, _number(c["cpu_us"])])
     rate = next(iter(found.values()))["rate"]
-    head = [f"HTTP/1 at {rate:,}/s, open loop", "p50 µs", "p99 µs", "added p50", "added p99", "CPU µs/request"]
+    to = "" if base == "direct" else f" to {ALL[base][3]}"
+    head = [f"HTTP/1 at {rate:,}/s, open loop", "p50 µs", "p99 µs", f"added p50{to}", f"added p99{to}"]
+    head.append("CPU µs/request")
     return table(head, lines)
+
+
+def _admission_table(measures):
+    lines = []
+    for m in (m for m in measures if "admitted" in m):
+        answers = ", ".join(f"{n:,} × {status}" for status, n in sorted(m["statuses"].items(), key=str))
+        range_ = f"{m['least']:,}" if m["least"] == m["most"] else f"{m['least']:,} … {m['most']:,}"
+        verdict = "WRONG" if m["errors"] else "as promised"
+        words = f"{m['check']}, {m['limit']}, round {m['round'] + 1}"
+        lines.append([words, answers, range_, f"{m['admitted']:,}", verdict])
+    return table(["exact limit of three portcullis", "answers", "allowed", "admitted", ""], lines)
 
 
 def _signed(value):

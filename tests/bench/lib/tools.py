@@ -30,8 +30,9 @@ MISSING = {
     "wrk": (APT + "wrk", "everything: wrk is the load of HTTP/1"),
     "h2load": (APT + "nghttp2-client", "row tls-h2"),
     "openssl": (APT + "openssl", "everything: it makes the certificate"),
+    "redis": (APT + "redis-server", "rows limit-leased, limit-exact-latency, admission-exact"),
     "cc": (APT + "gcc libc6-dev", "row handshake: wrk would resume sessions"),
-    "rustc": ("https://rustup.rs", "rows (pair-)latency, pair-2000, pair-memory: their load has to be compiled"),
+    "rustc": ("https://rustup.rs", "all rows of latency, pair-2000, pair-memory: their load has to be compiled"),
 }
 NEEDED = ("nginx", "wrk", "openssl")
 
@@ -47,6 +48,7 @@ class Tools:
     wrk: Path | None = None
     h2load: Path | None = None
     openssl: Path | None = None
+    redis: Path | None = None
     cc: Path | None = None
     rustc: Path | None = None
     # compiled from this folder
@@ -71,6 +73,7 @@ class Tools:
             "wrk": self._version("wrk", ["-v"], r"wrk (\S+(?: \S+)?) \["),
             "h2load": self._version("h2load", ["--version"], r"nghttp2/(\S+)"),
             "openssl": self._version("openssl", ["version"], r"OpenSSL (\S+)"),
+            "redis": self._version("redis", ["--version"], r"v=(\S+)"),
             "rustc": self._version("rustc", ["--version"], r"rustc (\S+)"),
         }
         return {name: text for name, text in found.items() if text}
@@ -87,9 +90,10 @@ def find(portcullis=None, envoy=None):
         portcullis=_file(portcullis or built / "portcullis", given=portcullis),
         envoy=_envoy(envoy or os.environ.get("PORTCULLIS_ENVOY")),
     )
-    for name in ("nginx", "haproxy", "wrk", "h2load", "openssl", "cc", "rustc"):
+    for name in ("nginx", "haproxy", "wrk", "h2load", "openssl", "redis", "cc", "rustc"):
+        program = "redis-server" if name == "redis" else name
         # Debian keeps servers in sbin, which is not in everybody's PATH.
-        path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+        path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/sbin")
         setattr(tools, name, Path(path) if path else None)
     if tools.portcullis:
         _warn_when_stale(tools)

@@ -24,42 +24,53 @@ class Row:
     key: str
     title: str
     needs: str
-    # The relay cannot end TLS.
-    relay: bool
+    # Who cannot do it.
+    without: tuple
     drive: object
-    # Whether pairs are measured, and nothing else.
-    pair: bool = False
+    # Whose work it is.
+    group: str = "single"
 
     def takes(self, competitor, name):
         """Whether this competitor, or this class of it, can be measured."""
-        return self.pair == competitor.pair and (self.relay or name != "relay")
+        return self.group == competitor.group and name not in self.without
 
 
+# The relay cannot end TLS.
+NO_RELAY = ("relay",)
 ROWS = [
-    Row("h1", "HTTP/1 → HTTP/1", "wrk", True, lambda load, c, s: load.wrk(f"http://127.0.0.1:{c.port}/", s)),
+    Row("h1", "HTTP/1 → HTTP/1", "wrk", (), lambda load, c, s: load.wrk(f"http://127.0.0.1:{c.port}/", s)),
     Row(
-        "tls-h1", "TLS 1.3 HTTP/1 → HTTP/1", "wrk", False,
+        "tls-h1", "TLS 1.3 HTTP/1 → HTTP/1", "wrk", NO_RELAY,
         lambda load, c, s: load.wrk(f"https://localhost:{c.tls_port}/", s),
     ),
     Row(
-        "tls-h2", "TLS 1.3 HTTP/2 → HTTP/1", "h2load", False,
+        "tls-h2", "TLS 1.3 HTTP/2 → HTTP/1", "h2load", NO_RELAY,
         lambda load, c, s: load.h2load(f"https://localhost:{c.tls_port}/", s),
     ),
     Row(
-        "handshake", "TLS 1.3, a new connection per request", "new_session", False,
+        "handshake", "TLS 1.3, a new connection per request", "new_session", NO_RELAY,
         lambda load, c, s: load.wrk(f"https://localhost:{c.tls_port}/", s, close=True),
     ),
     Row(
-        "pair", "pair, 64 connections", "wrk", False,
-        lambda load, c, s: load.wrk(c.url(), s, fields=c.fields), pair=True,
+        "pair", "pair, 64 connections", "wrk", (),
+        lambda load, c, s: load.wrk(c.url(), s, fields=c.fields), group="pair",
     ),
     Row(
-        "pair-1", "pair, one connection", "wrk", False,
-        lambda load, c, s: load.wrk(c.url(), s, connections=1, fields=c.fields), pair=True,
+        "pair-1", "pair, one connection", "wrk", (),
+        lambda load, c, s: load.wrk(c.url(), s, connections=1, fields=c.fields), group="pair",
     ),
     Row(
-        "pair-2000", f"pair, {PAIR_RATE:,} requests/s", "pace", False,
-        lambda load, c, s: load.paced(c.port, PAIR_RATE, s, fields=c.fields), pair=True,
+        "pair-2000", f"pair, {PAIR_RATE:,} requests/s", "pace", (),
+        lambda load, c, s: load.paced(c.port, PAIR_RATE, s, fields=c.fields), group="pair",
+    ),
+    Row(
+        "auth", "TLS 1.3 HTTP/1, token (ES256) + limit per user + user header", "wrk", (),
+        lambda load, c, s: load.wrk(c.url(), s, fields=c.fields), group="auth",
+    ),
+    Row(
+        # An exact limit waits for the store: what it costs is time (limit-exact-latency).
+        "limit-leased", "HTTP/1 → HTTP/1, limit leased from a store", "wrk", ("limit-exact",),
+        lambda load, c, s: load.wrk(c.url(), s), group="limit",
     ),
 ]  # fmt: skip
 
@@ -78,11 +89,12 @@ def measure(row, competitor, loader, backend, seconds, warm_up):
         connections = backend.connections()
         site, before = competitor.site, competitor.daemon.cpu()
         proxy_clock, load_clock = CoreClock(site.proxy_core), CoreClock(site.load_core)
-        load_before = _load_cpu(backend)
+        load_before, begun = _load_cpu(backend, competitor), competitor.begin()
         load = row.drive(loader, competitor, seconds)
-        spent, load_spent = competitor.daemon.cpu() - before, _load_cpu(backend) - load_before
+        spent, load_spent = competitor.daemon.cpu() - before, _load_cpu(backend, competitor) - load_before
         (busy, stolen), (load_busy, load_stolen) = proxy_clock.since(), load_clock.since()
         found = _handshakes(competitor, shaken, load)
+        more, errors = competitor.since(begun, load.requests)
     except BenchError as error:
         return {"errors": {"failed": str(error)[:500]}}
     if load.requests == 0:
@@ -95,13 +107,14 @@ def measure(row, competitor, loader, backend, seconds, warm_up):
         "kernel_us": spent.kernel / load.requests * 1e6,
         "p50_us": load.p50,
         "p99_us": load.p99,
-        "errors": load.errors,
+        "errors": {**load.errors, **errors},
         "backend_connections": backend.connections() - connections,
         # What others, or the host of a virtual machine, took of the two cores meanwhile; 1 = a whole core.
         "foreign_proxy_core": max(0.0, busy - spent.total + stolen) / seconds,
         "foreign_load_core": max(0.0, load_busy - load_spent + load_stolen) / seconds,
         "rss": competitor.daemon.memory()["rss"],
         **found,
+        **more,
     }
 
 
@@ -115,10 +128,11 @@ def _handshakes(competitor, before, load):
     return {"handshakes": so_far - before, "handshakes_so_far": so_far}
 
 
-def _load_cpu(backend):
-    """CPU time of everything that belongs on the load's core: backend, load tools that ended, this process."""
+def _load_cpu(backend, competitor):
+    """CPU time of all that belongs on the load's core: backend, stores, load tools that ended, this process."""
     ours = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
-    return backend.daemon.cpu().total + sum(use.ru_utime + use.ru_stime for use in ours)
+    serving = sum(daemon.cpu().total for daemon in [backend.daemon, *competitor.beside])
+    return serving + sum(use.ru_utime + use.ru_stime for use in ours)
 
 
 def run(rows, competitors, loader, backend, options, say):
@@ -131,7 +145,7 @@ def run(rows, competitors, loader, backend, options, say):
                 start = time.time()
                 result = measure(row, competitor, loader, backend, options.seconds, options.warm_up)
                 measures.append({"row": row.key, "competitor": competitor.name, "round": number, "at": start, **result})
-                say(f"round {number + 1}/{options.rounds} {row.key:9} {competitor.name:15} {_brief(result)}")
+                say(f"round {number + 1}/{options.rounds} {row.key:12} {competitor.name:15} {_brief(result)}")
     return measures
 
 
