@@ -189,6 +189,10 @@ impl Authenticator {
     ) -> Result<Arc<Caller>, Stop> {
         let Some((keys, generation)) = self.keys(index, rule) else {
             let asks = Stop::Asks(Question::Keys(index));
+            if told.keys {
+                // They did not come: fetched again as soon as they may be, and not when the next refresh is due.
+                self.may_ask(index, 0);
+            }
             return Err(if told.keys { Stop::Unavailable("no_keys") } else { asks });
         };
         match jwt::verify(rule, token, &keys, wall) {

@@ -38,8 +38,9 @@ pub(super) struct Turn<'a> {
     pub(super) now: u64,
 }
 
-/// What goes first when there is no room: what has spent least, and of equals what is over first.
-pub(super) type Worth = (bool, u16, u64);
+/// What goes first when there is no room: what is over first, and of equals what has spent least. So that keys which a
+/// client makes up, of a limit that forgets within seconds, cannot push a quota of the day out.
+pub(super) type Worth = (bool, u64, u16);
 
 impl Turn<'_> {
     fn pace(&self) -> Pace {
@@ -75,7 +76,7 @@ impl Cell {
 
     pub(super) fn give_back(&mut self, turn: &Turn<'_>) {
         match &mut self.count {
-            Count::Bucket(bucket) => bucket.give_back(&turn.pace(), turn.now),
+            Count::Bucket(bucket) => bucket.give_back(&turn.pace()),
             Count::Fixed(fixed) => fixed.give_back(turn.ask.cost, turn.bounds),
             Count::Sliding(sliding) => sliding.give_back(turn.ask.cost, turn.bounds),
         }
@@ -111,7 +112,7 @@ impl Cell {
 
     /// How much would be lost with it.
     pub(super) fn worth(&self) -> Worth {
-        (self.waiting > 0, self.spent, self.over_at())
+        (self.waiting > 0, self.over_at(), self.spent)
     }
 
     fn over_at(&self) -> u64 {

@@ -116,10 +116,14 @@ impl Bucket {
         Ok((wait, moments.decision(pace, after, Duration::ZERO)))
     }
 
-    /// Puts back what was taken.
-    pub fn give_back(&mut self, pace: &Pace, now: u64) {
-        let before = self.moments(pace, now).before;
-        self.set(pace, before.saturating_sub(pace.cost));
+    /// Puts back what was taken. It does not look at the clock: what was taken long ago would make the bucket look as if the
+    /// clock had gone back.
+    pub fn give_back(&mut self, pace: &Pace) {
+        self.set(pace, self.stored(pace).saturating_sub(pace.cost));
+    }
+
+    fn stored(&self, pace: &Pace) -> u128 {
+        u128::from(self.at) * pace.amount + u128::from(self.parts).min(pace.amount - 1)
     }
 
     /// From when on it is as if nothing had ever been taken, in nanoseconds since 1970.
@@ -130,8 +134,7 @@ impl Bucket {
     fn moments(&mut self, pace: &Pace, now: u64) -> Moments {
         let now = u128::from(now) * pace.amount;
         let empty = now + pace.full;
-        let stored = u128::from(self.at) * pace.amount + u128::from(self.parts).min(pace.amount - 1);
-        let mut before = stored.max(now);
+        let mut before = self.stored(pace).max(now);
         if before > empty + pace.queue + DISAGREEMENT * pace.amount {
             self.set(pace, empty);
             before = empty;

@@ -95,8 +95,8 @@ fn what_is_given_back_can_be_taken_again_but_never_more_than_all() {
     let mut bucket = Bucket::default();
     bucket.take(&pace, NOW);
 
-    bucket.give_back(&pace, NOW);
-    bucket.give_back(&pace, NOW);
+    bucket.give_back(&pace);
+    bucket.give_back(&pace);
 
     assert!(bucket.take(&pace, NOW).admitted);
     assert!(!bucket.take(&pace, NOW).admitted);
@@ -215,9 +215,23 @@ proptest! {
         for now in times {
             bucket.take(&pace, now);
             let reserved = bucket.reserve(&pace, now);
-            bucket.give_back(&pace, now);
+            bucket.give_back(&pace);
 
             prop_assert!(reserved.is_ok() || reserved.is_err_and(|refused| !refused.retry_after.is_zero()));
         }
     }
+}
+
+#[test]
+fn what_is_given_back_late_does_not_forget_what_others_have_taken() {
+    let pace = pace(&bucket(10, 1, 10), 1);
+    let mut bucket = Bucket::default();
+    let later = NOW + 5 * SECOND;
+    assert!((0..10).all(|_| bucket.take(&pace, later).admitted));
+
+    // Taken five seconds before by somebody who has waited since.
+    bucket.give_back(&pace);
+
+    assert!(bucket.take(&pace, later).admitted, "what was given back is there");
+    assert!(!bucket.take(&pace, later).admitted, "everything is there");
 }

@@ -27,7 +27,11 @@ pub(super) fn bounds(window: &Window, now: i64) -> Option<Bounds> {
         // The first instant of the day, also where midnight is skipped or comes twice.
         Some(date.to_zoned(zone.clone()).ok()?.start_of_day().ok()?.timestamp().as_microsecond())
     };
-    Some([begin(-1)?, begin(0)?, begin(1)?, begin(2)?])
+    let (from, to) = (begin(0)?, begin(1)?);
+    // A day that a country has left out, as Samoa did on 30 December 2011, begins when the next one does.
+    let before = Some(begin(-1)?).filter(|before| *before < from).or_else(|| begin(-2))?;
+    let after = Some(begin(2)?).filter(|after| *after > to).or_else(|| begin(3))?;
+    Some([before, from, to, after])
 }
 
 /// The bounds last used, for each calendar.

@@ -67,6 +67,17 @@ fn a_calendar_is_computed_once_per_window_and_anew_for_the_next() {
     assert_eq!(calendars.0.len(), 2);
 }
 
+#[test]
+fn a_day_that_was_left_out_is_no_window() {
+    let apia = |time: &str| bounds(&day("Pacific/Apia"), at(time)).unwrap();
+
+    let (last, next) = (apia("2011-12-30T00:00:00Z"), apia("2011-12-30T12:00:00Z"));
+
+    assert_eq!((last[1], last[2]), (at("2011-12-29T10:00:00Z"), at("2011-12-30T10:00:00Z")));
+    assert_eq!((next[0], next[1]), (last[1], last[2]));
+    assert!(last[2] < last[3] && next[1] < next[2]);
+}
+
 proptest::proptest! {
     #[test]
     fn a_time_lies_within_its_window(now in 0_i64..4_000_000_000_000_000, month in proptest::bool::ANY) {
