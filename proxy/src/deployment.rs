@@ -12,6 +12,7 @@ use crate::route::{BuildError, RouteTables};
 use crate::tls::client::ClientTls;
 use crate::tls::pem::TlsError;
 use crate::tls::server::ServerTls;
+use portcullis_discovery::Feed;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub struct Deployment {
     pub policy: Arc<Policy>,
     /// Its listeners, in the order of the file.
     pub listeners: Vec<ListenerPlan>,
+    /// Where the endpoints of its services come from, in the order of the file.
+    pub feeds: Vec<Feed>,
     /// TLS towards its services, in the order of the file.
     pub client_tls: Vec<Option<ClientTls>>,
     /// Keys of issuers that are fetched, beside the entries of `auth:`.
@@ -62,7 +65,7 @@ pub enum DeployError {
 
 impl Deployment {
     /// Reads and compiles everything; counts of listeners in `before` go on.
-    pub fn new(config: Config, before: Option<&Self>) -> Result<Self, DeployError> {
+    pub fn new(config: Config, feeds: Vec<Feed>, before: Option<&Self>) -> Result<Self, DeployError> {
         let tables = RouteTables::build(&config.routes).map_err(DeployError::Routes)?;
         let mut listeners: Vec<ListenerPlan> = Vec::with_capacity(config.listeners.len());
         for listener in &config.listeners {
@@ -90,6 +93,7 @@ impl Deployment {
             tables: Arc::new(tables),
             policy,
             listeners,
+            feeds,
             client_tls,
             issuers,
         })

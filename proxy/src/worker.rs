@@ -26,11 +26,12 @@ use crate::mesh::Membership;
 use crate::pipeline::evidence::Desk;
 use crate::pipeline::live::Book;
 use crate::pipeline::snapshot::Snapshot;
-use crate::pipeline::{Pipeline, Recorder};
+use crate::pipeline::{Pipeline, Recorder, Tried};
 use crate::sweep::Sweep;
 use crate::telemetry::access_log::AccessLogHandle;
 use crate::telemetry::metrics::{Hub, WorkerMetrics};
-use crate::upstream::cluster::{Cluster, StatsBook};
+use crate::upstream::cluster::Cluster;
+use crate::upstream::state::Book as ServiceBook;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -63,14 +64,16 @@ pub struct Orders {
 pub struct Shared {
     /// Where its counters are read.
     pub hub: Arc<Hub>,
-    /// Counters of endpoints.
-    pub book: Arc<StatsBook>,
+    /// What is known of services and their endpoints.
+    pub book: Arc<ServiceBook>,
     /// Passports whose requests are in flight.
     pub in_flight: Arc<InFlight>,
     /// What all workers count with.
     pub limits: Arc<limiter::Shared>,
     /// What the process has to carry.
     pub gauge: Arc<Gauge>,
+    /// Calls of the application that were tried again in vain.
+    pub tried: Arc<Tried>,
     /// Who we are in the mesh; `None` until we have joined.
     pub membership: watch::Receiver<Option<Arc<Membership>>>,
     /// Workers whose clients and peers have gone.
@@ -196,6 +199,7 @@ impl Worker {
             desk: Desk::new(Arc::clone(&shared.in_flight)),
             live: Book::default(),
             gauge: Arc::clone(&shared.gauge),
+            tried: Arc::clone(&shared.tried),
             lag: RefCell::default(),
         });
         Self { shared, pipeline, roster: Roster::new(), calls: Roster::new(), acceptors: HashMap::new() }
@@ -213,20 +217,25 @@ impl Worker {
 
     fn snapshot(&self, deployment: &Deployment) -> Snapshot {
         let before = Rc::clone(&self.pipeline.snapshot.borrow());
-        let services = deployment.config.services.iter().zip(&deployment.client_tls);
-        let clusters = services.map(|(service, tls)| {
+        let services = deployment.config.services.iter().zip(&deployment.client_tls).zip(&deployment.feeds);
+        let zone = &deployment.config.zone;
+        let clusters = services.map(|((service, tls), feed)| {
             let old = before.clusters.iter().find(|cluster| cluster.service.name == service.name);
-            let unchanged = old.filter(|cluster| cluster.service == *service && cluster.tls == *tls);
+            let unchanged = old.filter(|cluster| {
+                cluster.service == *service && cluster.tls == *tls && before.config.zone == *zone
+            });
             unchanged.cloned().unwrap_or_else(|| {
                 let metrics = self.pipeline.recorder.metrics.upstream(&service.name);
                 let old = old.map(Rc::as_ref);
-                Rc::new(Cluster::new(
-                    service.clone(),
+                let cluster = Cluster::new(
+                    (service.clone(), feed.clone(), zone.clone()),
                     (tls.clone(), Rc::clone(&self.pipeline.seat)),
                     metrics,
                     &self.shared.book,
                     old,
-                ))
+                );
+                tokio::task::spawn_local(cluster.follow());
+                cluster
             })
         });
         Snapshot {

@@ -1,6 +1,7 @@
 //! What the admin listener is given: narrow handles, no more. Filled in by whoever assembles the process.
 
 use super::logging::LogLevel;
+use crate::resilience::breaker::Forced;
 use crate::telemetry::metrics::Hub;
 use serde::Serialize;
 use std::pin::Pin;
@@ -24,6 +25,10 @@ pub struct AdminContext {
     pub routes: Box<dyn Fn() -> Vec<RouteRow>>,
     /// `/clusters`: one row per endpoint.
     pub clusters: Box<dyn Fn() -> Vec<ClusterRow>>,
+    /// `/breakers`: one row per service that has one.
+    pub breakers: Box<dyn Fn() -> Vec<BreakerRow>>,
+    /// `POST /breakers`: orders a breaker open or closed, or lets it decide again. `false`: there is no such breaker.
+    pub set_breaker: SetBreaker,
     /// `/listeners`, with their real ports.
     pub listeners: Box<dyn Fn() -> Vec<ListenerRow>>,
     /// `/logging`: shows the level, or sets it.
@@ -51,6 +56,9 @@ pub(super) enum Site {
     /// `GET /ready` and `GET /live` alone.
     Ready(super::ready::ReadySite),
 }
+
+/// Orders a breaker; `false`: there is none of that name.
+pub type SetBreaker = Box<dyn Fn(&str, Option<Forced>) -> bool>;
 
 /// A reload going on.
 pub type Reload = Pin<Box<dyn Future<Output = Result<(), ReloadRefused>>>>;
@@ -138,6 +146,31 @@ pub struct ClusterRow {
     pub protocol: String,
     /// TLS towards it.
     pub tls: bool,
+    /// How it stands: `well`, `unknown`, `ill`, `ejected`, `refusing`.
+    pub standing: &'static str,
+    /// Its zone; empty = none.
+    pub zone: String,
+    /// Attempts in flight on it.
+    pub active: u32,
+    /// Attempts made.
+    pub attempts: u64,
+    /// Attempts without an answer.
+    pub failures: u64,
+    /// Who knows of it.
+    pub source: String,
+    /// For how long it has been known; `None` = for ever.
+    pub known_seconds: Option<u64>,
+}
+
+/// A line of `/breakers`.
+#[derive(Debug, Clone, Serialize)]
+pub struct BreakerRow {
+    /// Name of the service.
+    pub service: String,
+    /// `closed`, `open`, `half-open`.
+    pub state: &'static str,
+    /// What a person has ordered: `open`, `closed`; `auto` = nothing.
+    pub set: &'static str,
 }
 
 /// A line of `/listeners`.

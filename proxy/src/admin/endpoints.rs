@@ -6,6 +6,7 @@ use super::door;
 use super::redact::redact;
 use super::reply::{Problem, Reply, json, reply, text};
 use super::table::{Row, table};
+use crate::resilience::breaker::Forced;
 use crate::telemetry::metrics::{Format, Hub};
 use http::header::ACCEPT;
 use http::request::Parts;
@@ -29,6 +30,7 @@ enum Endpoint {
     ConfigDump,
     Routes,
     Clusters,
+    Breakers,
     Listeners,
     ServerInfo,
     Logging,
@@ -36,7 +38,7 @@ enum Endpoint {
     Drain,
 }
 
-const PAGES: [Page; 12] = [
+const PAGES: [Page; 13] = [
     ("/", Endpoint::Help, READ, "This page."),
     ("/live", Endpoint::Live, READ, "200 as long as the process runs."),
     ("/ready", Endpoint::Ready, READ, "200 while traffic is welcome, 503 while starting or draining."),
@@ -44,6 +46,12 @@ const PAGES: [Page; 12] = [
     ("/config_dump", Endpoint::ConfigDump, READ, "The configuration in effect, secrets hidden."),
     ("/routes", Endpoint::Routes, READ, "Routes in the order they are matched (?format=text for a table)."),
     ("/clusters", Endpoint::Clusters, READ, "Services and their endpoints (?format=text for a table)."),
+    (
+        "/breakers",
+        Endpoint::Breakers,
+        BOTH,
+        "Circuit breakers; POST ?service=NAME&set=open|closed|auto orders one.",
+    ),
     ("/listeners", Endpoint::Listeners, READ, "Listeners and their real ports (?format=text for a table)."),
     ("/server_info", Endpoint::ServerInfo, READ, "Version and state of this process."),
     ("/logging", Endpoint::Logging, BOTH, "The level of the log; POST ?level=debug changes it."),
@@ -113,6 +121,8 @@ fn show(context: &AdminContext, endpoint: Endpoint, request: &Parts) -> Result<R
         Endpoint::ConfigDump => json(ok, &redacted((context.config_dump)())),
         Endpoint::Routes => rows("routes", &(context.routes)(), request)?,
         Endpoint::Clusters => rows("clusters", &(context.clusters)(), request)?,
+        Endpoint::Breakers if parameter(request, "set").is_some() => return Err(Problem::Method(WRITE)),
+        Endpoint::Breakers => rows("breakers", &(context.breakers)(), request)?,
         Endpoint::Listeners => rows("listeners", &(context.listeners)(), request)?,
         Endpoint::ServerInfo => json(ok, &server_info(context)),
         // Somebody means to change it with the wrong method: saying the old level would look like success.
@@ -128,6 +138,7 @@ async fn change(context: &AdminContext, endpoint: Endpoint, request: &Parts) -> 
             Some(wanted) => level(context, Some(&wanted)),
             None => Err(Problem::Parameter("?level= is needed".to_owned())),
         },
+        Endpoint::Breakers => set_breaker(context, request),
         Endpoint::Reload => reload(context).await,
         Endpoint::Drain => {
             tracing::info!("drain asked for by the admin listener");
@@ -136,6 +147,29 @@ async fn change(context: &AdminContext, endpoint: Endpoint, request: &Parts) -> 
         }
         _ => Err(Problem::Method(READ)),
     }
+}
+
+/// Orders a breaker, or lets it decide again by itself.
+fn set_breaker(context: &AdminContext, request: &Parts) -> Result<Reply, Problem> {
+    let needed = || Problem::Parameter("?service=NAME&set=open, closed or auto is needed".to_owned());
+    let service = parameter(request, "service").ok_or_else(needed)?;
+    let wanted = parameter(request, "set").ok_or_else(needed)?;
+    let forced = match wanted.as_str() {
+        "open" => Some(Forced::Open),
+        "closed" => Some(Forced::Closed),
+        "auto" => None,
+        _ => return Err(needed()),
+    };
+    if !(context.set_breaker)(&service, forced) {
+        return Err(Problem::NotFound);
+    }
+    tracing::warn!(
+        event = "breaker_ordered",
+        service,
+        set = wanted,
+        "a breaker was ordered by the admin listener"
+    );
+    Ok(json(StatusCode::OK, &json!({ "service": service, "set": wanted })))
 }
 
 async fn reload(context: &AdminContext) -> Result<Reply, Problem> {

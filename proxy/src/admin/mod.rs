@@ -21,7 +21,10 @@ mod redact;
 mod logging;
 
 pub use bind::{AdminListener, BindError};
-pub use context::{AdminContext, ClusterRow, Lifecycle, ListenerRow, Reload, ReloadRefused, RouteRow, State};
+pub use context::{
+    AdminContext, BreakerRow, ClusterRow, Lifecycle, ListenerRow, Reload, ReloadRefused, RouteRow,
+    SetBreaker, State,
+};
 pub use logging::{BadLevel, LogLevel, log_level};
 pub use ready::{Missing, serve_ready};
 pub use serve::{serve, serve_metrics};

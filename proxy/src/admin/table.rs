@@ -1,6 +1,6 @@
 //! Rows as an aligned table for people. Pure.
 
-use super::context::{ClusterRow, ListenerRow, RouteRow};
+use super::context::{BreakerRow, ClusterRow, ListenerRow, RouteRow};
 
 /// A row that can stand in a table.
 pub(super) trait Row {
@@ -26,17 +26,34 @@ impl Row for RouteRow {
 }
 
 impl Row for ClusterRow {
-    const COLUMNS: &'static [&'static str] = &["SERVICE", "ENDPOINT", "WEIGHT", "BALANCE", "PROTOCOL", "TLS"];
+    const COLUMNS: &'static [&'static str] = &[
+        "SERVICE", "ENDPOINT", "STANDING", "ACTIVE", "ATTEMPTS", "FAILURES", "WEIGHT", "ZONE", "BALANCE",
+        "PROTOCOL", "TLS", "SOURCE",
+    ];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.service.clone(),
             self.endpoint.clone(),
+            self.standing.to_owned(),
+            self.active.to_string(),
+            self.attempts.to_string(),
+            self.failures.to_string(),
             self.weight.to_string(),
+            self.zone.clone(),
             self.balance.clone(),
             self.protocol.clone(),
             yes(self.tls),
+            self.source.clone(),
         ]
+    }
+}
+
+impl Row for BreakerRow {
+    const COLUMNS: &'static [&'static str] = &["SERVICE", "STATE", "SET"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.service.clone(), self.state.to_owned(), self.set.to_owned()]
     }
 }
 

@@ -66,6 +66,8 @@ fn given(bind: &AdminBind, token: Option<&str>, reload: Result<(), &'static str>
         config_dump: Box::new(|| json!({ "admin": { "token": "s3cret" } })),
         routes: Box::new(|| vec![route()]),
         clusters: Box::new(|| vec![cluster()]),
+        breakers: Box::new(|| vec![breaker()]),
+        set_breaker: Box::new(|service, _| service == "order"),
         listeners: Box::new(Vec::new),
         log_level: Box::new({
             let level = Rc::clone(&level);
@@ -107,7 +109,18 @@ fn cluster() -> ClusterRow {
         balance: "least_request".to_owned(),
         protocol: "http/1.1".to_owned(),
         tls: false,
+        standing: "well",
+        zone: String::new(),
+        active: 1,
+        attempts: 7,
+        failures: 2,
+        source: "dns order.internal:80".to_owned(),
+        known_seconds: Some(3),
     }
+}
+
+fn breaker() -> BreakerRow {
+    BreakerRow { service: "order".to_owned(), state: "half-open", set: "auto" }
 }
 
 /// Sends bytes, reads until the other side closes.

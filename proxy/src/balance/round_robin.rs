@@ -1,83 +1,103 @@
-//! Smooth weighted round-robin: in turn, heavier endpoints more often, never in bursts.
+//! Weighted round-robin: in turn, heavier endpoints more often, never in bursts.
 //!
-//! Each pick adds every weight to its endpoint's credit and takes the richest, which then pays the sum of all
-//! weights; so of weights 5, 1, 1 the order is a a b a c a a (the algorithm nginx made known).
+//! | endpoints | how | one pick costs |
+//! |--|--|--|
+//! | up to 64 | smooth: each pick adds every weight to its endpoint's credit and takes the richest, which then pays the sum of all weights; so of weights 5, 1, 1 the order is a a b a c a a (the algorithm nginx made known) | a walk over all |
+//! | more | leaps: the weights lie side by side on a circle, and each pick goes on by 0.618 of it (the golden section, so that leaps fall evenly) | a search |
+//!
+//! The leap has no divisor in common with the circle, so both give every endpoint exactly its weight in a full round.
 
-use super::Candidate;
+use super::Lineup;
+use super::numbers::{gcd, golden};
 
 /// The turn of one worker at one service.
 #[derive(Debug, Default)]
 pub struct RoundRobin {
+    start: u64,
+    /// Size and weights together of the lineup that the rest belongs to.
+    round: (usize, u64),
     credit: Vec<i64>,
+    point: u64,
+    leap: u64,
 }
 
 impl RoundRobin {
-    /// Index of the endpoint whose turn it is; `None` when there is none. Tried ones are passed over while
+    /// Begins somewhere else than with the first endpoint: else all workers would send it their first requests.
+    pub fn starting_at(random: u64) -> Self {
+        Self { start: random, ..Self::default() }
+    }
+
+    /// Index of the endpoint whose turn it is; `None` when there is none. Those that were `tried` are passed over while
     /// there are others.
-    pub fn pick(&mut self, candidates: &[Candidate]) -> Option<usize> {
-        self.credit.resize(candidates.len(), 0);
-        let all_tried = candidates.iter().all(|candidate| candidate.tried);
+    pub fn pick(&mut self, lineup: &Lineup, tried: impl Fn(usize) -> bool) -> Option<usize> {
+        let round = (lineup.len(), lineup.total());
+        if self.round != round {
+            self.round = round;
+            self.begin(lineup);
+        }
+        if lineup.len() <= FEW { self.richest(lineup, tried) } else { self.next_leap(lineup, tried) }
+    }
+
+    /// Another lineup: credit of the old one may be counted in another unit, and is worth nothing.
+    fn begin(&mut self, lineup: &Lineup) {
+        let (len, total) = self.round;
+        self.credit.clear();
+        if len > FEW {
+            let next = self.point.wrapping_add(if self.leap == 0 { self.start } else { 0 });
+            (self.point, self.leap) = (next % total, leap(total));
+            return;
+        }
+        self.credit.resize(len, 0);
+        for _ in 0..self.start.checked_rem(len as u64).unwrap_or(0) {
+            self.richest(lineup, |_| false);
+        }
+    }
+
+    fn richest(&mut self, lineup: &Lineup, tried: impl Fn(usize) -> bool) -> Option<usize> {
+        let all_tried = lineup.iter().all(|(index, _)| tried(index));
         let mut total = 0;
-        let mut best: Option<(usize, i64)> = None;
-        for (index, (credit, candidate)) in self.credit.iter_mut().zip(candidates).enumerate() {
-            if candidate.tried && !all_tried {
+        let mut best: Option<(usize, usize, i64)> = None;
+        for (place, (credit, (index, weight))) in self.credit.iter_mut().zip(lineup.iter()).enumerate() {
+            if tried(index) && !all_tried {
                 continue;
             }
-            *credit += i64::from(candidate.weight);
-            total += i64::from(candidate.weight);
-            if best.is_none_or(|(_, richest)| *credit > richest) {
-                best = Some((index, *credit));
+            *credit += weight as i64;
+            total += weight as i64;
+            if best.is_none_or(|(_, _, richest)| *credit > richest) {
+                best = Some((place, index, *credit));
             }
         }
-        let (index, _) = best?;
-        *self.credit.get_mut(index)? -= total;
+        let (place, index, _) = best?;
+        *self.credit.get_mut(place)? -= total;
         Some(index)
     }
+
+    /// Leaps until somebody has not been tried; an exchange has tried a handful, so after a few in vain all have been.
+    fn next_leap(&mut self, lineup: &Lineup, tried: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut place = 0;
+        for _ in 0..LEAPS {
+            place = lineup.place_at(self.point);
+            self.point = (self.point + self.leap) % self.round.1.max(1);
+            let index = lineup.index(place)?;
+            if !tried(index) {
+                return Some(index);
+            }
+        }
+        let mut others = (place..lineup.len()).chain(0..place).filter_map(|place| lineup.index(place));
+        others.find(|index| !tried(*index)).or_else(|| lineup.index(place))
+    }
 }
+
+/// How far each pick goes on a circle of `total`: near the golden section, and with no divisor in common.
+fn leap(total: u64) -> u64 {
+    (golden(total)..total).find(|leap| gcd(*leap, total) == 1).unwrap_or(1)
+}
+
+/// With at most so many, all are walked over for each pick.
+const FEW: usize = 64;
+/// Leaps before it searches.
+const LEAPS: u32 = 8;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn weights(weights: &[u32]) -> Vec<Candidate> {
-        weights.iter().map(|&weight| Candidate { weight, active: 0, tried: false }).collect()
-    }
-
-    #[test]
-    fn heavier_endpoints_come_more_often_but_not_in_a_row() {
-        let candidates = weights(&[5, 1, 1]);
-        let mut turn = RoundRobin::default();
-
-        let order: Vec<_> = (0..7).filter_map(|_| turn.pick(&candidates)).collect();
-
-        assert_eq!(order, [0, 0, 1, 0, 2, 0, 0]);
-    }
-
-    #[test]
-    fn a_tried_endpoint_is_taken_only_when_all_are_tried() {
-        let mut candidates = weights(&[1, 1]);
-        candidates[0].tried = true;
-        let mut turn = RoundRobin::default();
-
-        assert!((0..5).all(|_| turn.pick(&candidates) == Some(1)));
-        candidates[1].tried = true;
-        assert!(turn.pick(&candidates).is_some());
-        assert_eq!(turn.pick(&[]), None);
-    }
-
-    proptest! {
-        #[test]
-        fn shares_are_exactly_the_weights_after_a_full_round(given in proptest::collection::vec(1u32..20, 1..8)) {
-            let candidates = weights(&given);
-            let mut turn = RoundRobin::default();
-            let mut counts = vec![0u32; given.len()];
-
-            for _ in 0..given.iter().sum::<u32>() {
-                counts[turn.pick(&candidates).unwrap()] += 1;
-            }
-
-            prop_assert_eq!(counts, given);
-        }
-    }
-}
+#[path = "round_robin_tests.rs"]
+mod tests;

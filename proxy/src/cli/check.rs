@@ -1,7 +1,7 @@
 //! `portcullis check`: every problem of every file.
 
 use super::{CheckArgs, Format, complain, print};
-use crate::config::{self, Config, Diagnostic, diagnostic, effective};
+use crate::config::{self, Config, Diagnostic, Severity, diagnostic, effective};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +14,13 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
     for file in &args.files {
         match config::load(file) {
             Ok(loaded) => {
-                all.extend(loaded.warnings);
+                let of_files = config::check_endpoint_files(&loaded.config);
+                let unsound = of_files.iter().any(|one| one.severity == Severity::Error);
+                all.extend(loaded.warnings.into_iter().chain(of_files));
+                if unsound {
+                    sound = false;
+                    continue;
+                }
                 output.push_str(&praise(file, &loaded.config, args));
             }
             Err(problems) => {

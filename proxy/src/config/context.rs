@@ -337,7 +337,7 @@ fn inside(written: impl Iterator<Item = char>, value: &str, bytes: &Range<usize>
 }
 
 /// A regular file, up to [`MAX_FILE`]. A pipe or device could block or never end.
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::{Error, ErrorKind};
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {

@@ -62,6 +62,13 @@ impl Findings {
         self.0.borrow().iter().any(|finding| finding.severity == Severity::Error)
     }
 
+    /// As [`Self::sorted`], without warnings.
+    pub(super) fn errors(self) -> Vec<Finding> {
+        let mut all = self.sorted();
+        all.retain(|finding| finding.severity == Severity::Error);
+        all
+    }
+
     /// All of them in the order of the file, each once, without what only follows from another: a value that
     /// could not be read is not also out of range, and what stands in its place has no place to point at.
     pub(super) fn sorted(self) -> Vec<Finding> {

@@ -42,6 +42,10 @@ leaf!(
     TimeOrNone, { "type": "string", "pattern": "^([0-9]+ ?(ms|s|m|h)|none)$" }
 );
 leaf!(
+    /// A size with its unit.
+    Size, { "type": "string", "pattern": "^[0-9]+ ?(B|KiB|MiB|GiB)$" }
+);
+leaf!(
     /// A size with its unit, or `none`.
     SizeOrNone, { "type": "string", "pattern": "^([0-9]+ ?(B|KiB|MiB|GiB)|none)$" }
 );

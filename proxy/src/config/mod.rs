@@ -18,6 +18,7 @@ mod resolve;
 mod proofs;
 mod emit;
 pub(crate) mod key_file;
+mod endpoints_file;
 pub mod diagnostic;
 pub mod effective;
 pub mod auth;
@@ -39,6 +40,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use diagnostic::{Diagnostic, Problems, Severity};
+pub use endpoints_file::{check_endpoint_files, endpoints_file};
 pub use listener::{Admin, AdminBind, Listener, Timeouts};
 pub use load::{Loaded, load, parse};
 pub use mesh::Mesh;
@@ -77,6 +79,8 @@ pub struct Config {
     pub redis: Option<store::Redis>,
     /// When to shed load.
     pub overload: overload::Overload,
+    /// Where we stand, for services that have endpoints in several zones.
+    pub zone: Option<std::sync::Arc<str>>,
     /// Services in the order of the file (of a sidecar: the application first, as `app`); a [`ServiceId`] indexes this.
     pub services: Vec<Service>,
     /// Routes in the order of the file, `defaults:` already folded in.
@@ -99,7 +103,7 @@ impl Config {
 impl Config {
     /// The service that has an endpoint at this address.
     pub fn service_at(&self, address: std::net::SocketAddr) -> Option<ServiceId> {
-        let has = |service: &Service| service.endpoints.iter().any(|endpoint| endpoint.address == address);
+        let has = |service: &Service| service.listed().iter().any(|endpoint| endpoint.address == address);
         // A sidecar's first service is its own application, which nobody is sent back to.
         let first = usize::from(self.sidecar.is_some());
         (first..self.services.len()).find(|index| self.services.get(*index).is_some_and(has)).map(ServiceId)

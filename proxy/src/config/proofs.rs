@@ -9,7 +9,7 @@ use super::Config;
 use super::context::Context;
 use super::diagnostic::Code;
 use super::raw;
-use super::route::{HostPattern, Methods, PathPattern, Predicate, Route, Segment, ValueMatch};
+use super::route::{Fallback, HostPattern, Methods, PathPattern, Predicate, Route, Segment, ValueMatch};
 use super::tree::Span;
 use crate::route::{BuildError, Found, Head, RouteTable};
 use http::{HeaderMap, HeaderValue, Method};
@@ -208,8 +208,12 @@ fn unreached(raw: &raw::File, context: &Context<'_>) {
 
 fn unused(raw: &raw::File, config: &Config, context: &Context<'_>) {
     let mut used = vec![false; config.services.len()];
-    let targets = config.routes.iter().flat_map(|route| &route.target.split);
-    for (service, _) in targets {
+    let targets = config.routes.iter().flat_map(|route| route.target.split.iter().map(|(id, _)| id));
+    let instead = config.routes.iter().filter_map(|route| match &route.on_open {
+        Some(Fallback::Service(id)) => Some(id),
+        _ => None,
+    });
+    for service in targets.chain(instead) {
         if let Some(used) = used.get_mut(service.0) {
             *used = true;
         }

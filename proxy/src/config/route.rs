@@ -49,6 +49,16 @@ pub struct Route {
     pub request_timeout: Option<Option<Duration>>,
     /// Replaces the service's `timeout.idle`.
     pub idle_timeout: Option<Duration>,
+    /// Replaces the service's `timeout.per_try`.
+    pub per_try_timeout: Option<Duration>,
+    /// Whether what the service allows to be tried again is. Default: yes.
+    pub retries: bool,
+    /// Whether clients may leave HTTP for this on it.
+    pub upgrade: Option<Upgrade>,
+    /// What to answer while the service is left in peace.
+    pub on_open: Option<Fallback>,
+    /// Only the service itself may answer: nothing instead of it.
+    pub critical: bool,
     /// Announced end of life.
     pub deprecated: Option<Deprecation>,
     /// Largest request body in bytes. Default 10 MiB; `None` = unlimited (`body: { max: none }`).
@@ -81,6 +91,11 @@ impl Route {
             headers: HeaderRules::default(),
             request_timeout: None,
             idle_timeout: None,
+            per_try_timeout: None,
+            retries: true,
+            upgrade: None,
+            on_open: None,
+            critical: false,
             deprecated: None,
             max_body: None,
             min_rate: None,
@@ -174,6 +189,36 @@ pub struct Auth {
 impl Auth {
     /// Anybody: written out, never assumed.
     pub const PUBLIC: Self = Self { providers: Vec::new(), anonymous: true };
+}
+
+/// What clients may leave HTTP for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upgrade {
+    /// RFC 6455.
+    WebSocket,
+}
+
+/// What to answer instead of a service whose breaker is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fallback {
+    /// A refusal in our own words: a status of 400 and above, and a code of the route's own (`PAYMENT_UNAVAILABLE`).
+    Refuse {
+        /// Status.
+        status: http::StatusCode,
+        /// `code` of the problem document.
+        code: Option<Arc<str>>,
+    },
+    /// Fixed words.
+    Body {
+        /// Status.
+        status: http::StatusCode,
+        /// `Content-Type`.
+        content_type: HeaderValue,
+        /// The body.
+        bytes: bytes::Bytes,
+    },
+    /// Another service.
+    Service(ServiceId),
 }
 
 /// Addresses that may use a route.

@@ -15,8 +15,8 @@ fn planned_keys_are_not_in_the_schema() {
     let schema = schema();
 
     assert!(schema["properties"].get("cors").is_none());
-    for key in ["dns", "retry", "breaker"] {
-        assert!(section("Service")["properties"].get(key).is_none(), "{key}");
+    for key in ["mirror", "cache", "breaker"] {
+        assert!(section("Route")["properties"].get(key).is_none(), "{key}");
     }
 }
 
@@ -52,7 +52,7 @@ fn required_keys_are_those_the_reader_demands() {
         (section("Certificate"), "listeners: [{ tls: { certificates: [{}] } }]"),
         (section("RedirectPort"), "listeners: [{ redirect: {} }]"),
         (section("Admin"), "admin: {}"),
-        (section("Service"), "services: { a: {} }"),
+        (section("Breaker"), "services: { a: { breaker: {} } }"),
         (section("FullEndpoint"), "services: { a: { endpoints: [{}] } }"),
         (section("UpstreamTls"), "services: { a: { tls: {} } }"),
         (section("Route"), "routes: [{}]"),
@@ -101,4 +101,17 @@ fn a_limit_says_its_rate_in_one_of_three_ways() {
     let tier = "^[0-9]+/([0-9]*(ms|s|min|h)|day|month)$";
     assert_eq!(limit["properties"]["tiers"]["additionalProperties"]["pattern"], tier);
     assert_eq!(section("Key")["anyOf"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_service_says_in_one_of_four_ways_where_it_is_and_a_check_in_one_of_three_what_is_asked() {
+    let ways = |name: &str| -> Vec<String> {
+        let one = |one: &Value| one["required"][0].as_str().unwrap().to_owned();
+        section(name)["oneOf"].as_array().unwrap().iter().map(one).collect()
+    };
+
+    assert_eq!(ways("Service"), ["endpoints", "dns", "srv", "file"]);
+    assert_eq!(ways("Probe"), ["path", "grpc", "tcp"]);
+    assert_eq!(section("RetryOrNone")["anyOf"].as_array().map(Vec::len), Some(2));
+    assert_eq!(section("Breaker")["properties"]["failures"]["anyOf"][0]["type"], "integer");
 }

@@ -3,6 +3,8 @@
 //! A reload is all or nothing: the new configuration is read, compiled and its sockets are opened before any
 //! worker hears of it; if anything fails the old one stays and the log says why.
 
+pub mod feeds;
+pub mod gauges;
 pub mod sockets;
 pub mod views;
 pub mod watch;
@@ -12,14 +14,18 @@ use crate::admission::authenticate::issuer;
 use crate::admission::limit::limiter;
 use crate::admission::overload::memory::{Meter, Roots};
 use crate::admission::overload::watch::watch as watch_memory;
+use crate::balance::Health;
 use crate::config::listener::Role;
 use crate::config::overload::Memory;
+use crate::config::service::Service;
 use crate::config::{self, Config, Loaded, Sidecar, diagnostic};
 use crate::deployment::{Deployment, ListenerKey};
 use crate::drain::{Phase, Trigger};
 use crate::mesh::source::{Memberships, MeshError};
 use crate::telemetry::access_log::AccessLogWriter;
 use crate::telemetry::metrics::Hub;
+use crate::tls::client::ClientTls;
+use crate::upstream::health::{self, Subject};
 use crate::worker::{Orders, Shared};
 use crate::{clock, worker};
 use std::cell::{Cell, RefCell};
@@ -111,7 +117,16 @@ pub struct Control {
     access_log: RefCell<Option<AccessLogWriter>>,
     /// The ladder of memory in force.
     memory: Rc<Cell<Option<Memory>>>,
+    /// Checks of endpoints that go on.
+    checks: RefCell<Vec<Check>>,
     workers: Vec<(UnboundedSender<Orders>, JoinHandle<()>)>,
+}
+
+/// Checks of the endpoints of one service.
+struct Check {
+    service: Service,
+    tls: Option<ClientTls>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 /// Reads a file, and looks at all files it names; its warnings go to the log.
@@ -133,7 +148,8 @@ impl Control {
         hub: Arc<Hub>,
         ((drain, watcher), membership): ((Trigger, crate::drain::Watcher), Memberships),
     ) -> Result<Self, ControlError> {
-        let deployment = Arc::new(Deployment::new(config, None)?);
+        let (feeds, watching) = feeds::feeds(&config, None);
+        let deployment = Arc::new(Deployment::new(config, feeds, None)?);
         let shared = Shared {
             hub: Arc::clone(&hub),
             book: Arc::default(),
@@ -141,6 +157,7 @@ impl Control {
             left: Arc::default(),
             limits: Arc::new(limiter::Shared::new(&worker::secret())),
             gauge: Arc::default(),
+            tried: Arc::default(),
             membership,
             drain: watcher,
         };
@@ -157,6 +174,7 @@ impl Control {
             addresses: RefCell::default(),
             access_log: RefCell::default(),
             memory: Rc::default(),
+            checks: RefCell::default(),
             workers: Vec::new(),
         };
         *control.access_log.borrow_mut() = control.open_log(&deployment.config)?;
@@ -166,6 +184,7 @@ impl Control {
             control.workers.push(spawn(index, orders, control.shared.clone())?);
         }
         control.announce(&deployment);
+        watching.into_iter().for_each(|watch| drop(tokio::task::spawn_local(watch)));
         control.keep(&deployment, None);
         let (gauge, memory) = (Arc::clone(&control.shared.gauge), Rc::clone(&control.memory));
         let meter = Meter::find(Roots::of_linux());
@@ -227,7 +246,8 @@ impl Control {
         if captures(&config) != captures(&before.config) {
             return Err(ControlError::NeedsRestart { key: "outbound.capture" });
         }
-        let deployment = Arc::new(Deployment::new(config, Some(&before))?);
+        let (feeds, watching) = feeds::feeds(&config, Some(&before));
+        let deployment = Arc::new(Deployment::new(config, feeds, Some(&before))?);
         let log = if deployment.config.observe.access_log == before.config.observe.access_log {
             None
         } else {
@@ -243,6 +263,7 @@ impl Control {
         }
         self.addresses.borrow_mut().retain(|key, _| deployment.listeners.iter().any(|plan| plan.key == *key));
         self.announce(&deployment);
+        watching.into_iter().for_each(|watch| drop(tokio::task::spawn_local(watch)));
         self.keep(&deployment, Some(&before));
         *self.looked.borrow_mut() = look;
         *self.deployed.borrow_mut() = deployment;
@@ -254,6 +275,11 @@ impl Control {
             });
         }
         Ok(())
+    }
+
+    /// Gathers what metrics show of services.
+    pub fn gather(&self) {
+        gauges::gather(&self.deployed(), &self.shared.book, &self.hub);
     }
 
     /// Opens the access log's file again (SIGUSR1, after logrotate).
@@ -298,12 +324,45 @@ impl Control {
 
     /// Keeps fetching the keys of issuers that `before` had not, and watches memory.
     fn keep(&self, deployment: &Deployment, before: Option<&Deployment>) {
+        self.keep_checking(deployment);
         self.memory.set(deployment.config.overload.memory);
         for store in deployment.issuers.iter().flatten() {
             let mut kept = before.iter().flat_map(|before| before.issuers.iter().flatten());
             if !kept.any(|other| Arc::ptr_eq(other, store)) {
                 // Ends by itself with the last configuration that has this issuer.
                 tokio::task::spawn_local(issuer::keep(Arc::downgrade(store)));
+            }
+        }
+    }
+
+    /// Goes on checking endpoints of services that are the same, begins and ends the others.
+    fn keep_checking(&self, deployment: &Deployment) {
+        let mut checks = self.checks.borrow_mut();
+        let mut kept = Vec::new();
+        let services = deployment.config.services.iter().zip(&deployment.client_tls).zip(&deployment.feeds);
+        for ((service, tls), feed) in services {
+            let Some(rule) = &service.health else { continue };
+            let same = |check: &Check| check.service == *service && check.tls == *tls;
+            if let Some(place) = checks.iter().position(same) {
+                kept.push(checks.swap_remove(place));
+                continue;
+            }
+            let subject = Subject {
+                service: service.clone(),
+                tls: tls.clone(),
+                feed: feed.clone(),
+                state: self.shared.book.of(&service.name),
+                membership: self.shared.membership.clone(),
+            };
+            let task = tokio::task::spawn_local(health::keep(subject, rule.clone()));
+            kept.push(Check { service: service.clone(), tls: tls.clone(), task });
+        }
+        for over in std::mem::replace(&mut *checks, kept) {
+            over.task.abort();
+            // What was found says nothing any more.
+            let state = self.shared.book.of(&over.service.name);
+            for (_, stats) in state.endpoints() {
+                state.checked(&stats, Health::Unknown);
             }
         }
     }

@@ -1,14 +1,19 @@
 //! What the admin listener shows of the running process.
 
 use super::Control;
-use crate::admin::{AdminContext, ClusterRow, ListenerRow, LogLevel, RouteRow};
+use crate::admin::{AdminContext, BreakerRow, ClusterRow, ListenerRow, LogLevel, RouteRow};
+use crate::clock;
 use crate::config::route::{HostPattern, Methods, Route};
-use crate::config::service::{Balance, Protocol};
+use crate::config::service::{Balance, Protocol, Service};
 use crate::config::{Config, effective};
 use crate::deployment::{Deployment, ListenerPlan};
+use crate::resilience::breaker::Forced;
 use crate::route;
+use portcullis_discovery::Endpoint;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Everything the admin listener may know and do.
 pub fn admin(control: &Rc<Control>, log_level: LogLevel) -> Rc<AdminContext> {
@@ -17,6 +22,7 @@ pub fn admin(control: &Rc<Control>, log_level: LogLevel) -> Rc<AdminContext> {
         Box::new(move || view(&control, &control.deployed()))
     };
     let (routes, clusters, listeners) = (Rc::clone(control), Rc::clone(control), Rc::clone(control));
+    let (breakers, orders) = (Rc::clone(control), Rc::clone(control));
     let (reload, drain) = (Rc::clone(control), Rc::clone(control));
     let token = control.deployed().config.admin.as_ref().and_then(|admin| admin.token.clone());
     Rc::new(AdminContext {
@@ -29,7 +35,9 @@ pub fn admin(control: &Rc<Control>, log_level: LogLevel) -> Rc<AdminContext> {
             let config = &routes.deployed().config;
             config.routes.iter().map(|route| route_row(config, route)).collect()
         }),
-        clusters: Box::new(move || cluster_rows(&clusters.deployed().config)),
+        clusters: Box::new(move || cluster_rows(&clusters, &clusters.deployed())),
+        breakers: Box::new(move || breaker_rows(&breakers, &breakers.deployed().config)),
+        set_breaker: Box::new(move |service, forced| set_breaker(&orders, service, forced)),
         listeners: Box::new(move || {
             let deployment = listeners.deployed();
             deployment.listeners.iter().map(|plan| listener_row(&listeners, plan)).collect()
@@ -76,27 +84,79 @@ fn route_row(config: &Config, route: &Route) -> RouteRow {
     }
 }
 
-fn cluster_rows(config: &Config) -> Vec<ClusterRow> {
-    let rows = config.services.iter().flat_map(|service| {
-        service.endpoints.iter().map(|endpoint| ClusterRow {
-            service: service.name.to_string(),
-            endpoint: endpoint.address.to_string(),
-            weight: endpoint.weight,
-            balance: match service.balance {
-                Balance::RoundRobin => "round-robin",
-                Balance::LeastRequest => "least-request",
+/// The endpoints of all services, as the process sees them now.
+fn cluster_rows(control: &Control, deployment: &Deployment) -> Vec<ClusterRow> {
+    let now = clock::now();
+    let services = deployment.config.services.iter().zip(&deployment.feeds);
+    let rows = services.flat_map(|(service, feed)| {
+        let (state, status) = (control.shared.book.of(&service.name), feed.status());
+        let snapshot = feed.current();
+        let since: HashMap<_, _> = status.since.iter().copied().collect();
+        let row = |endpoint: &Endpoint| {
+            let stats = state.endpoint(endpoint.address);
+            let known = since.get(&endpoint.address);
+            ClusterRow {
+                service: service.name.to_string(),
+                endpoint: endpoint.address.to_string(),
+                weight: endpoint.weight,
+                balance: balance_word(&service.balance).to_owned(),
+                protocol: protocol_word(service.protocol).to_owned(),
+                tls: service.tls.is_some() || service.mesh.is_some(),
+                standing: stats.word(now),
+                zone: endpoint.zone.as_deref().unwrap_or_default().to_owned(),
+                active: stats.active.load(Ordering::Relaxed),
+                attempts: stats.attempts.load(Ordering::Relaxed),
+                failures: stats.failures.load(Ordering::Relaxed),
+                source: status.source.to_string(),
+                known_seconds: known.map(|since| now.saturating_duration_since(*since).as_secs()),
             }
-            .to_owned(),
-            protocol: match service.protocol {
-                Protocol::H1 => "http/1.1",
-                Protocol::H2 => "h2",
-                Protocol::Tcp => "tcp",
-            }
-            .to_owned(),
-            tls: service.tls.is_some(),
-        })
+        };
+        snapshot.endpoints.as_slice().iter().map(row).collect::<Vec<_>>()
     });
     rows.collect()
+}
+
+fn breaker_rows(control: &Control, config: &Config) -> Vec<BreakerRow> {
+    let now = clock::now();
+    let with = config.services.iter().filter(|service| service.breaker.is_some());
+    let row = |service: &Service| {
+        let breaker = &control.shared.book.of(&service.name).breaker;
+        let set = match breaker.forced() {
+            Some(Forced::Open) => "open",
+            Some(Forced::Closed) => "closed",
+            None => "auto",
+        };
+        BreakerRow { service: service.name.to_string(), state: breaker.state(now).word(), set }
+    };
+    with.map(row).collect()
+}
+
+/// Orders the breaker of a service; `false`: it has none.
+fn set_breaker(control: &Control, service: &str, forced: Option<Forced>) -> bool {
+    let deployment = control.deployed();
+    let mut services = deployment.config.services.iter();
+    let Some(found) = services.find(|one| &*one.name == service && one.breaker.is_some()) else {
+        return false;
+    };
+    control.shared.book.of(&found.name).breaker.force(forced);
+    true
+}
+
+const fn balance_word(balance: &Balance) -> &'static str {
+    match balance {
+        Balance::RoundRobin => "round-robin",
+        Balance::LeastRequest => "least-request",
+        Balance::PeakEwma => "peak-ewma",
+        Balance::Hash(_) => "hash",
+    }
+}
+
+const fn protocol_word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::H1 => "http/1.1",
+        Protocol::H2 => "h2",
+        Protocol::Tcp => "tcp",
+    }
 }
 
 fn listener_row(control: &Control, plan: &ListenerPlan) -> ListenerRow {

@@ -5,14 +5,18 @@
 use super::gate::Fault;
 use super::proxy_protocol;
 use http::HeaderValue;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::config::listener::Role;
 use crate::config::{Config, ServiceId, Timeouts};
+use crate::drain::Roster;
+use crate::handover::Handover;
 use crate::tls::facts::TlsFacts;
+use crate::tls::server::Transport;
 use portcullis_ca::spiffe::SpiffeId;
 use std::sync::Arc;
 
@@ -65,9 +69,23 @@ pub struct Connection {
     pub fault: Cell<Option<Fault>>,
     /// Whether the marker request of a refusal has been handed to the HTTP parser.
     pub marker_sent: Cell<bool>,
+    /// Whether the request that asked to leave HTTP has been answered so; taken by the read side.
+    pub switched: Cell<Option<bool>>,
+    /// Wakes the read side, which waits for that.
+    pub reader: RefCell<Option<Waker>>,
+    /// Where it goes when it has left HTTP.
+    pub handover: Handover<Transport>,
+    /// Where it counts as open, also after it has left HTTP.
+    pub roster: Rc<Roster>,
 }
 
 impl Connection {
+    /// The last request has been answered: with a 101 or otherwise.
+    pub fn settle(&self, switched: bool) {
+        self.switched.set(Some(switched));
+        self.reader.take().into_iter().for_each(Waker::wake);
+    }
+
     /// The member of the mesh at the other end.
     pub fn peer_id(&self) -> Option<&SpiffeId> {
         self.tls.as_ref()?.peer.as_ref().map(|peer| &peer.svid.id)

@@ -27,6 +27,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How long we go on reading after the last answer, so that a reset does not overtake it (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(1);
+/// How much a client may send ahead of the answer to its upgrade.
+const EARLY_BYTES: usize = 64 * 1024;
 /// How much we throw away meanwhile.
 const LINGER_BYTES: usize = 256 * 1024;
 
@@ -86,6 +88,22 @@ impl Guarded {
             writing: sweep.timer(),
             waits_for: Wait::Nothing,
             fresh: true,
+        }
+    }
+
+    /// Ends the wait after a request that asked to leave HTTP, when it is known whether it has.
+    fn settle(&mut self) {
+        if self.gate.awaits_upgrade()
+            && let Some(switched) = self.connection.switched.take()
+        {
+            self.gate.settle_upgrade(switched);
+            // What came meanwhile is looked at now.
+            let held = std::mem::take(&mut self.held);
+            let verdict = self.gate.inspect(&held);
+            self.held = held;
+            let rest = self.held.split_off(sound(&verdict));
+            self.passed.append(&mut std::mem::replace(&mut self.held, rest));
+            self.obey(verdict);
         }
     }
 
@@ -240,6 +258,16 @@ impl Guarded {
     }
 }
 
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if self.connection.handover.is_awaited() {
+            let mut early = std::mem::take(&mut self.passed);
+            early.append(&mut self.held);
+            self.connection.handover.give(std::mem::replace(&mut self.stream, Transport::Gone), early);
+        }
+    }
+}
+
 const fn sound(verdict: &Verdict) -> usize {
     match verdict {
         Verdict::Pass { sound } | Verdict::Refuse { sound, .. } => *sound,
@@ -267,6 +295,18 @@ impl AsyncRead for Guarded {
             }
             if !this.passed.is_empty() || this.state != State::Open {
                 continue;
+            }
+            this.settle();
+            if !this.passed.is_empty() {
+                continue;
+            }
+            if this.gate.awaits_upgrade() {
+                *this.connection.reader.borrow_mut() = Some(cx.waker().clone());
+            }
+            if this.gate.awaits_upgrade() && this.held.len() >= EARLY_BYTES {
+                // Enough for what a client may send ahead of the answer.
+                this.wait(cx);
+                return Poll::Pending;
             }
             match this.read_on(cx, buf) {
                 Poll::Pending => {

@@ -17,17 +17,18 @@ use crate::config::ServiceId;
 use crate::config::listener::Role;
 use crate::config::service::Protocol;
 use crate::drain::Phase;
+use crate::handover::Handover;
 use crate::telemetry::metrics::Refusal;
 use crate::tls::facts::TlsFacts;
 use crate::tls::server::{self, ServerTls, Transport};
 use crate::{clock, sweep::Timer};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_ca::verify::Side;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -214,6 +215,10 @@ fn describe(
         resets: Cell::new((0, now)),
         fault: Cell::new(None),
         marker_sent: Cell::new(false),
+        switched: Cell::new(None),
+        reader: RefCell::default(),
+        handover: Handover::default(),
+        roster: Rc::clone(&acceptor.roster),
     })
 }
 
@@ -223,12 +228,18 @@ async fn serve_http1(
     connection: Rc<Connection>,
     transport: Transport,
 ) {
-    let gate = RequestGate::new(RequestRules::from(settings.strict));
+    let upgrades = acceptor.pipeline.may_upgrade();
+    let gate = RequestGate::new(RequestRules { upgrades, ..RequestRules::from(settings.strict) });
     let io = Guarded::new(transport, gate, Rc::clone(&connection), &acceptor.pipeline.sweep);
     let service = service_fn(|request: Request<Incoming>| {
         let pipeline = Rc::clone(&acceptor.pipeline);
         let answered = pipeline.handle(&connection, request);
-        async move { Ok::<_, Infallible>(answered.await) }
+        let connection = Rc::clone(&connection);
+        async move {
+            let answer = answered.await;
+            connection.settle(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let served = http1::Builder::new()
         .max_buf_size(BUFFER)

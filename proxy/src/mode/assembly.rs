@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::listener::Role;
 use crate::config::{AdminBind, Config};
 use crate::control::watch::{self, Look, Settling};
-use crate::control::{Control, ControlError, load, views};
+use crate::control::{Control, ControlError, gauges, load, views};
 use crate::drain;
 use crate::mesh::source::{self, Memberships, Running};
 use crate::telemetry::metrics::{BuildInfo, Hub};
@@ -97,9 +97,10 @@ impl Assembly {
         let (reload, reopen, watching) =
             (Rc::clone(&self.control), Rc::clone(&self.control), Rc::clone(&self.control));
         let on_hangup = repeat(SignalKind::hangup(), move || drop(reload.reload()));
+        let gauges = keep_gauges(Rc::clone(&watching));
         let on_usr1 = repeat(SignalKind::user_defined1(), move || reopen.reopen_log());
         async move {
-            tokio::join!(on_hangup, on_usr1, reload_on_change(watching));
+            tokio::join!(on_hangup, on_usr1, reload_on_change(watching), gauges);
         }
     }
 }
@@ -133,6 +134,14 @@ pub fn repeat(kind: SignalKind, mut act: impl FnMut()) -> impl Future<Output = (
         while stream.recv().await.is_some() {
             act();
         }
+    }
+}
+
+/// Gathers what metrics show of services, now and then.
+async fn keep_gauges(control: Rc<Control>) {
+    loop {
+        control.gather();
+        tokio::time::sleep(gauges::INTERVAL).await;
     }
 }
 

@@ -14,6 +14,7 @@ use crate::config::auth::Scheme;
 use crate::config::listener::Role;
 use crate::config::{Config, ServiceId};
 use crate::identity::principal::Principal;
+use crate::resilience::deadline::Hop;
 use crate::route::RouteTable;
 use crate::tls::facts::TlsFacts;
 use http::header;
@@ -97,6 +98,8 @@ pub struct Known {
     pub disbelieved: Option<&'static str>,
     /// It only asks what a page may do.
     pub preflight: bool,
+    /// What the hop before us says about time and tries.
+    pub hop: Hop,
     /// The page in a browser that asks, where answers say whether it may read them.
     pub page: Option<HeaderValue>,
 }
@@ -119,6 +122,7 @@ impl Known {
             caller: None,
             disbelieved: None,
             preflight: false,
+            hop: Hop::default(),
             page: None,
         }
     }
@@ -164,6 +168,8 @@ pub struct Way {
     pub service: ServiceId,
     /// Path and query to send.
     pub target: PathAndQuery,
+    /// Whose place on the ring of endpoints it is; `None`: the service has no ring, or nobody is known.
+    pub place: Option<u64>,
     /// The canonical path the rules of the workload have seen; `None` where there are no such rules.
     pub path: Option<Box<str>>,
 }

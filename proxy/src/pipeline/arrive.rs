@@ -17,6 +17,7 @@ use crate::config::listener::Role;
 use crate::config::trust::Strictness;
 use crate::config::{Config, Route};
 use crate::listener::gate::{Fault, Limits, http2};
+use crate::resilience::deadline::{self, Hop};
 use crate::route::{Found, Head, host};
 use http::header::{self, HeaderName};
 use http::request::Parts;
@@ -76,6 +77,7 @@ pub fn arrive(
     if head.version == Version::HTTP_2 {
         http2::check(head, strict.underscores, &Limits::default()).map_err(Rejection::Framing)?;
     }
+    known.hop = hop_before(origin, known.grpc, &head.headers);
     let said = identify(rules.config, origin, known, &mut head.headers);
     if is_going_in_circles(&head.headers) {
         return Err(Rejection::Loop);
@@ -106,6 +108,15 @@ pub fn arrive(
         }
     }
     Ok(arrived)
+}
+
+/// What the hop before us says about time and tries; members of the mesh are believed more than others.
+fn hop_before(origin: &Origin<'_>, grpc: bool, headers: &HeaderMap) -> Hop {
+    let grpc_timeout = if grpc { deadline::grpc_timeout(headers) } else { None };
+    if origin.peer.is_none() {
+        return Hop { grpc_timeout, ..Hop::default() };
+    }
+    Hop { grpc_timeout, timeout: deadline::hop_timeout(headers), is_retry: deadline::is_retry(headers) }
 }
 
 /// Asks the rules of the workload. `path`: canonical; `None` for a tunnel.
@@ -176,6 +187,9 @@ fn find_route(
     {
         path.permitted_by(&route.paths).map_err(Rejection::Path)?;
         (known.route, known.preflight) = (Some(index), true);
+        if !route.ip.permits(known.client.ip()) {
+            return Err(Rejection::AddressDenied);
+        }
         return Err(preflight(route, &method, &head.headers));
     }
     let found = match look_up(rules, known, (&head.method, &head.headers), at) {

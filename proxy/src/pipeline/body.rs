@@ -4,7 +4,7 @@
 //! |-------------------------------|---------------------------------------|---------------------|
 //! | its last byte                 | answered                              | back to the pool    |
 //! | the upstream breaking off     | upstream, `response_truncated`        | closed              |
-//! | the upstream falling silent   | upstream, `response_stalled`          | closed              |
+//! | both falling silent           | upstream, `response_stalled`          | closed              |
 //! | either, after the request's body failed | the word of that failure    | closed              |
 //! | being dropped before its end  | downstream, `client_gone`             | closed              |
 //! | being dropped by the drain    | proxy, `drain_cut`                    | closed              |
@@ -16,7 +16,7 @@ use crate::clock;
 use crate::identity;
 use crate::listener::streams::Stall;
 use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
-use crate::upstream::send::Held;
+use crate::upstream::attempt::Held;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -39,11 +39,15 @@ struct Answer {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every answer is streamed: a box would be for all of them"
+)]
 enum Source {
     /// Our own words; `None` once sent.
     Local(Option<Bytes>),
-    /// Streamed.
-    Upstream { incoming: Incoming, held: Option<Held>, idle: Duration },
+    /// Streamed. `uploaded`: bytes of the request when its silence was last looked at.
+    Upstream { incoming: Incoming, held: Option<Held>, idle: Duration, uploaded: u64 },
 }
 
 /// The stall of this stream, for which a head is on its way.
@@ -74,7 +78,8 @@ impl Body {
     /// Streamed from upstream; pauses longer than `idle` end it.
     pub fn upstream(exchange: Box<Exchange>, incoming: Incoming, held: Held, idle: Duration) -> Self {
         exchange.timer.disarm();
-        let source = Source::Upstream { incoming, held: Some(held), idle };
+        let uploaded = exchange.flow.as_ref().map_or(0, |flow| flow.bytes.get());
+        let source = Source::Upstream { incoming, held: Some(held), idle, uploaded };
         Self(Some(Answer { exchange, source, stall: owing() }))
     }
 
@@ -96,6 +101,13 @@ impl Answer {
         }
     }
 
+    /// Whether the request has moved since this was last asked: then a silent answer is no stalled one.
+    fn still_uploads(&mut self) -> bool {
+        let Source::Upstream { uploaded, .. } = &mut self.source else { return false };
+        let bytes = self.exchange.flow.as_ref().map_or(0, |flow| flow.bytes.get());
+        std::mem::replace(uploaded, bytes) != bytes
+    }
+
     fn broken(&mut self, why: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Source::Upstream { held, .. } = &mut self.source else { return Poll::Ready(None) };
         if matches!(why, Broken::Cut) {
@@ -110,7 +122,8 @@ impl Answer {
         };
         let outcome = Outcome { ended_by: EndedBy::Upstream, stage: Stage::Response, reason };
         // An upstream that answered early is given up when the rest of the request fails.
-        self.exchange.outcome = super::clients_fault(&self.exchange).map_or(outcome, |fault| fault.outcome());
+        self.exchange.outcome =
+            super::forward::clients_fault(&self.exchange).map_or(outcome, |fault| fault.outcome());
         Poll::Ready(Some(Err(why)))
     }
 }
@@ -149,7 +162,9 @@ impl http_body::Body for Body {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(_broken))) => this.broken(Broken::Truncated),
-            Poll::Pending if this.exchange.timer.has_fired() => this.broken(Broken::Stalled),
+            Poll::Pending if this.exchange.timer.has_fired() && !this.still_uploads() => {
+                this.broken(Broken::Stalled)
+            }
             Poll::Pending => {
                 if let Some(stall) = &this.stall {
                     stall.waits();

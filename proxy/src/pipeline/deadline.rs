@@ -69,7 +69,14 @@ impl Deadline {
     pub fn new(exchange: &Exchange, limit: Option<Duration>) -> Self {
         let route = exchange.known.route.and_then(|index| exchange.snapshot.route(index));
         let rate = route.and_then(|route| route.min_rate);
-        let deadline = Self::starting(exchange.started, limit, exchange.connection.timeouts.body, rate);
+        let mut body = exchange.connection.timeouts.body;
+        if exchange.known.grpc {
+            // A stream of messages is not an upload that got stuck: how long it may pause is the service's to say.
+            let idle = route.and_then(|route| route.idle_timeout);
+            let idle = idle.or_else(|| Some(exchange.cluster.as_ref()?.service.timeout.idle));
+            body = body.max(idle.unwrap_or_default());
+        }
+        let deadline = Self::starting(exchange.started, limit, body, rate);
         let uploading = exchange.flow.as_ref().is_some_and(|flow| !flow.finished.get());
         match deadline.next_look(exchange.started, uploading) {
             Some(at) => exchange.timer.arm(at),

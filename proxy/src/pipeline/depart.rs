@@ -7,6 +7,7 @@ use super::reject::Rejection;
 use crate::config::auth::Scheme;
 use crate::config::listener::Role;
 use crate::config::route::{Route, Sticky};
+use crate::config::service::Balance;
 use crate::config::{Config, ServiceId};
 use crate::identity::principal::Principal;
 use crate::identity::projection;
@@ -30,7 +31,7 @@ pub fn depart(
 ) -> Result<Admitted, Rejection> {
     let route = rules.config.routes.get(arrived.route).ok_or(Rejection::NoRoute)?;
     refuse_long_body(route, &head.headers)?;
-    let way = way(route, origin, (known, &arrived), &head.headers)?;
+    let way = way((rules, route), origin, (known, &arrived), &head.headers)?;
     forget_credentials(rules.config, route, &mut head.headers);
     transform::headers::apply(&route.headers.request, &mut head.headers);
     let user = known.caller.as_ref().map(|caller| &caller.principal).or(origin.principal);
@@ -47,12 +48,17 @@ pub fn depart(
 }
 
 fn way(
-    route: &Route,
+    (rules, route): (Rules<'_>, &Route),
     origin: &Origin<'_>,
     (known, arrived): (&Known, &Arrived),
     headers: &HeaderMap,
 ) -> Result<Way, Rejection> {
     let service = split::pick(&route.target.split, point(route, origin, known, headers));
+    let service = service.ok_or(Rejection::NoEndpoint)?;
+    let place = rules.config.services.get(service.0).and_then(|service| match &service.balance {
+        Balance::Hash(sticky) => Some(split::point_for(&key(sticky, known, headers)?, &service.name)),
+        _ => None,
+    });
     let (path, query) = (arrived.path(), arrived.came.query());
     let target = match &route.rewrite {
         None if arrived.is_unchanged() => arrived.came.clone(),
@@ -60,12 +66,7 @@ fn way(
         Some(template) => target(&transform::rewrite::rewrite(template, &route.path, path), query)?,
     };
     let is_inbound = matches!(origin.role, Role::Inbound { .. });
-    Ok(Way {
-        route: arrived.route,
-        service: service.ok_or(Rejection::NoEndpoint)?,
-        target,
-        path: is_inbound.then(|| path.into()),
-    })
+    Ok(Way { route: arrived.route, service, target, place, path: is_inbound.then(|| path.into()) })
 }
 
 fn target(path: &str, query: Option<&str>) -> Result<PathAndQuery, Rejection> {
@@ -78,14 +79,18 @@ fn point(route: &Route, origin: &Origin<'_>, known: &Known, headers: &HeaderMap)
     if route.target.split.len() < 2 {
         return 0;
     }
-    let key = match &route.target.sticky {
-        None => None,
-        Some(Sticky::Ip) => Some(known.client.ip().to_string().into_bytes()),
-        Some(Sticky::User) => known.caller.as_ref().map(|caller| caller.principal.user.as_bytes().to_vec()),
-        Some(Sticky::Header(name)) => headers.get(name).map(|value| value.as_bytes().to_vec()),
-        Some(Sticky::Cookie(name)) => cookie(headers, name),
-    };
+    let key = route.target.sticky.as_ref().and_then(|sticky| key(sticky, known, headers));
     key.map_or(origin.random, |key| split::point_for(&key, &route.name))
+}
+
+/// What a caller is known by.
+fn key(sticky: &Sticky, known: &Known, headers: &HeaderMap) -> Option<Vec<u8>> {
+    match sticky {
+        Sticky::Ip => Some(known.client.ip().to_string().into_bytes()),
+        Sticky::User => known.caller.as_ref().map(|caller| caller.principal.user.as_bytes().to_vec()),
+        Sticky::Header(name) => headers.get(name).map(|value| value.as_bytes().to_vec()),
+        Sticky::Cookie(name) => cookie(headers, name),
+    }
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
@@ -106,7 +111,8 @@ fn forget_credentials(config: &Config, route: &Route, headers: &mut HeaderMap) {
     if !route.passes_authorization {
         headers.remove(header::AUTHORIZATION);
     }
-    for provider in route.auth.providers.iter().filter_map(|index| config.auth.get(*index)) {
+    // On every route: who always sends its key must not hand it to services that have nothing to do with it.
+    for provider in &config.auth {
         if let Scheme::ApiKey(rule) = &provider.scheme {
             headers.remove(&rule.header);
         }

@@ -11,6 +11,7 @@ use super::live::Live;
 use super::request_id;
 use super::snapshot::Snapshot;
 use super::trace::Trace;
+use super::upgrade::Asked;
 use crate::admission::limit::limiter::Counts;
 use crate::admission::overload::InFlight as Load;
 use crate::clock;
@@ -24,10 +25,11 @@ use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
 use crate::telemetry::record::Record;
 use crate::upstream::body::Flow;
 use crate::upstream::cluster::Cluster;
-use crate::upstream::send::Progress;
+use crate::upstream::once::{Progress, Terms};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Version};
 use portcullis_ca::spiffe::SpiffeId;
+use portcullis_ca::time::Timestamp;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -64,12 +66,18 @@ pub struct Exchange {
     pub live: Option<Rc<Live>>,
     /// The service chosen.
     pub cluster: Option<Rc<Cluster>>,
+    /// The client asks to leave HTTP.
+    pub asks_upgrade: Option<Box<Asked>>,
+    /// What is decided about attempts before the first.
+    pub terms: Terms,
     /// Attempts and the last endpoint.
     pub progress: RefCell<Progress>,
     /// The request body on its way.
     pub flow: Option<Rc<Flow>>,
     /// From the first attempt to the answer's head.
     pub upstream_time: Option<Duration>,
+    /// Somebody else than the service answers: whom it stands for and why, for the client.
+    pub degraded: Option<HeaderValue>,
     /// Status of the answer.
     pub status: u16,
     /// Bytes of the answer's body.
@@ -105,9 +113,12 @@ impl Exchange {
             ticket: None,
             live: None,
             cluster: None,
+            asks_upgrade: None,
+            terms: Terms::default(),
             progress: RefCell::default(),
             flow: None,
             upstream_time: None,
+            degraded: None,
             status: CLIENT_GONE,
             bytes_out: 0,
             outcome: Outcome { stage: Stage::Send, ..Outcome::CLIENT_GONE },
@@ -124,9 +135,22 @@ impl Exchange {
             && workload.is_some_and(|workload| workload.protocol == Protocol::Tcp)
     }
 
+    /// When it began, by the wall clock.
+    pub fn wall(&self) -> Timestamp {
+        self.recorder.timestamp(self.started)
+    }
+
     /// Whether what it was allowed for is not allowed any more.
     pub fn is_cut(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.cut.get())
+    }
+
+    /// Somebody else than the service answers from here on.
+    pub fn degrade(&mut self, reason: &'static str) {
+        let route = self.known.route.map_or("", |index| self.snapshot.route_name(index));
+        self.recorder.metrics.degraded(route, reason);
+        let service = self.cluster.as_ref().map_or("", |cluster| &cluster.service.name);
+        self.degraded = HeaderValue::try_from(format!("{service};reason={reason}")).ok();
     }
 
     /// Counts the use of a route whose end is announced.

@@ -5,8 +5,8 @@
 //!   arrive     pure: ids, client, cleaning, canonical path, route, address     arrive.rs
 //!   enter      who it is, what it may, how often; may have to wait             entry.rs, permit.rs
 //!   depart     pure: service, rewrite, what is told about the client           depart.rs
-//!   forward    deadline, endpoint, connection, send                            upstream/
-//!   deliver    clean the answer, deprecation headers, body on its way          body.rs
+//!   forward    deadline, bulkhead, attempts until one stands                   forward.rs, upstream/
+//!   deliver    clean the answer, deprecation headers, body on its way          deliver.rs, body.rs
 //!   refuse     any Rejection becomes one answer                                reject.rs, reply.rs
 //! the Outcome is recorded when the body ends                                   exchange.rs
 //! ```
@@ -18,10 +18,12 @@ pub mod arrive;
 pub mod body;
 pub mod clean;
 pub mod deadline;
+mod deliver;
 pub mod depart;
 mod entry;
 pub mod evidence;
 pub mod exchange;
+mod forward;
 pub mod forwarded;
 pub mod live;
 mod origin;
@@ -34,35 +36,29 @@ pub mod reply;
 pub mod request_id;
 pub mod snapshot;
 pub mod trace;
+mod tried;
 mod tunnel;
+mod upgrade;
 
 use crate::admission::overload::lag::Lag;
 use crate::admission::overload::{Gauge, InFlight as Load, Level};
 use crate::config::Config;
 use crate::config::listener::Role;
-use crate::config::route::Route;
-use crate::config::service::Protocol;
 use crate::listener::connection::Connection;
 use crate::listener::gate::Fault;
 use crate::mesh::Seat;
-use crate::sweep::{Sweep, Timer};
-use crate::telemetry::outcome::Outcome;
-use crate::upstream::body::{BodyFault, Flow, RequestBody};
-use crate::upstream::cluster::Cluster;
-use crate::upstream::connect::Bound;
-use crate::upstream::send::{self, Call, Held};
-use crate::{clock, runtime, transform};
-use admit::Admitted;
+use crate::resilience::deadline as hop;
+use crate::runtime;
+use crate::sweep::Sweep;
 use arrive::Arrived;
 use body::Body;
-use deadline::Deadline;
 use entry::{Entry, Wait};
 use evidence::{Desk, Evidence, Onward};
 use exchange::Exchange;
+use forward::Outgoing;
 use http::header::{self, HeaderName};
 use http::request::Parts;
-use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use live::Live;
 use origin::asked_by;
@@ -70,13 +66,11 @@ pub use recorder::Recorder;
 use reject::Rejection;
 use snapshot::Snapshot;
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
+pub use tried::Tried;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -100,6 +94,8 @@ pub struct Pipeline {
     pub live: live::Book,
     /// What the process has to carry.
     pub gauge: Arc<Gauge>,
+    /// Calls of the application that were tried again in vain.
+    pub tried: Arc<Tried>,
     /// How far this worker is behind.
     pub lag: RefCell<Lag>,
 }
@@ -122,14 +118,6 @@ struct Waiting {
     incoming: Incoming,
     arrived: Arrived,
     wait: Wait,
-}
-
-/// A request that may be sent, and where.
-struct Outgoing {
-    request: Option<Request<RequestBody>>,
-    cluster: Rc<Cluster>,
-    limit: Option<Duration>,
-    onward: Option<Onward>,
 }
 
 impl Pipeline {
@@ -176,6 +164,7 @@ impl Pipeline {
             exchange.known.take_note(&head);
             return Err(Rejection::Framing(Fault::MethodNotAllowed));
         }
+        self.take_note_of_upgrade(exchange, &head);
         let arrived = self.arrive(exchange, &mut head)?;
         match self.enter_at_once(exchange, &arrived, &head.headers)? {
             Entry::In => self.depart(exchange, (head, incoming), arrived).map(Ok).map(Plan::Forward),
@@ -221,16 +210,7 @@ impl Pipeline {
         let route = snapshot.route(admitted.way.route).ok_or(Rejection::NoRoute)?;
         let cluster = snapshot.clusters.get(admitted.way.service.0).ok_or(Rejection::NoEndpoint)?;
         exchange.cluster = Some(Rc::clone(cluster));
-        let flow = Rc::new(Flow::default());
-        let body = RequestBody::new(incoming, &flow, route.max_body, exchange.known.grpc);
-        exchange.flow = Some(Rc::clone(&flow));
-        let request = address(head, admitted, cluster, body, exchange.known.grpc)?;
-        Ok(Outgoing {
-            request: Some(request),
-            limit: route.request_timeout.unwrap_or(cluster.service.timeout.request),
-            cluster: Rc::clone(cluster),
-            onward: exchange.onward.take(),
-        })
+        Outgoing::new(exchange, (route, cluster), (head, incoming), admitted)
     }
 
     /// The same as [`Self::answer`] for a request that has to wait at the entrance.
@@ -268,10 +248,20 @@ impl Pipeline {
         let is_call = !matches!(exchange.connection.role, Role::Edge | Role::Inbound { .. });
         let asks_to_leave =
             self.asks_to_leave() && !is_call && exchange.known.version < http::Version::HTTP_2;
-        let mut response = match result {
-            Ok((response, held)) => deliver(exchange, response, held),
-            Err(rejection) => reply::refuse(exchange, &rejection),
+        let is_tried = self.take_note_of_tries(&exchange, is_call, &result);
+        let mut response = match (result, outgoing) {
+            (Ok((response, held)), _) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                self.switch(exchange, response, held)
+            }
+            (Ok((response, held)), _) => deliver::deliver(exchange, response, held),
+            (Err(Rejection::BreakerOpen(open)), Ok(outgoing)) => {
+                Box::pin(self.answer_instead(exchange, outgoing, open)).await
+            }
+            (Err(rejection), _) => reply::refuse(exchange, &rejection),
         };
+        if is_tried && response.status().is_server_error() {
+            hop::write_tried(response.headers_mut());
+        }
         if asks_to_leave {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -329,42 +319,6 @@ impl Pipeline {
             });
         }
     }
-
-    /// Sends the request; the deadline covers connecting, resending and waiting for the answer's head.
-    async fn forward(
-        &self,
-        exchange: &mut Exchange,
-        outgoing: &mut Outgoing,
-    ) -> Result<(Response<Incoming>, Held), Rejection> {
-        let Outgoing { request, cluster, limit, onward } = outgoing;
-        let mut deadline = Deadline::new(exchange, *limit);
-        if exchange.is_cut() {
-            // Between the decision and now: arming the timer has hushed the alarm.
-            return Err(Rejection::NotAuthorized);
-        }
-        let vouch =
-            |headers: &mut HeaderMap, bound: &Bound| self.vouch(onward.as_ref(), headers, bound, cluster);
-        let call = Call { request, flow: exchange.flow.as_ref(), progress: &exchange.progress };
-        let mut sent = pin!(send::send(cluster, call, &vouch));
-        let sent = loop {
-            match before(&exchange.timer, sent.as_mut()).await {
-                Some(sent) => break sent,
-                None if exchange.is_cut() => return Err(Rejection::NotAuthorized),
-                None => deadline.look_again(exchange, clock::now())?,
-            }
-        };
-        exchange.upstream_time = sent.as_ref().ok().map(|(_, held)| held.took());
-        sent.map_err(|rejection| clients_fault(exchange).unwrap_or(rejection))
-    }
-}
-
-impl Pipeline {
-    /// Hands the user on over a connection of the mesh, whose own certificate signs.
-    fn vouch(&self, onward: Option<&Onward>, headers: &mut HeaderMap, bound: &Bound, to: &Cluster) {
-        if let (Some(onward), Some(id)) = (onward, &to.service.mesh) {
-            self.desk.attach(headers, onward, (&bound.own, id), self.recorder.timestamp(clock::now()));
-        }
-    }
 }
 
 /// Whether this is the marker of a refusal: the gate lets no request without Host through but its own.
@@ -373,97 +327,6 @@ fn refused_by_the_gate(connection: &Connection, request: &Request<Incoming>) -> 
         && request.version() == http::Version::HTTP_11
         && !request.headers().contains_key(header::HOST);
     connection.fault.get().filter(|_| is_marker)
-}
-
-/// Puts host and target where the upstream's protocol has them.
-fn address(
-    mut head: Parts,
-    admitted: Admitted,
-    cluster: &Cluster,
-    body: RequestBody,
-    grpc: bool,
-) -> Result<Request<RequestBody>, Rejection> {
-    let mut uri = http::uri::Parts::default();
-    uri.path_and_query = Some(admitted.way.target);
-    match cluster.service.protocol {
-        Protocol::H1 | Protocol::Tcp => {
-            head.version = http::Version::HTTP_11;
-            head.headers.insert(header::HOST, admitted.host);
-        }
-        Protocol::H2 => {
-            for name in [X_REQUEST_ID, TRACEPARENT] {
-                // As `once` says.
-                if let Some(value) = head.headers.get_mut(name) {
-                    value.set_sensitive(true);
-                }
-            }
-            head.version = http::Version::HTTP_2;
-            uri.scheme = Some(if cluster.is_secured() { Scheme::HTTPS } else { Scheme::HTTP });
-            uri.authority = Authority::try_from(admitted.host.as_bytes()).ok();
-            if grpc {
-                // gRPC servers demand it (gRPC over HTTP/2, "Call-Definition").
-                head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
-            }
-        }
-    }
-    // Fails for HTTP/2 without a host, which only HTTP/1.0 clients can leave out.
-    head.uri = Uri::from_parts(uri).map_err(|_no_host| Rejection::Framing(Fault::HostMissing))?;
-    head.extensions = http::Extensions::new();
-    Ok(Request::from_parts(head, body))
-}
-
-/// Runs `future` until `timer` fires; `None` when it did.
-async fn before<F: Future>(timer: &Timer, mut future: Pin<&mut F>) -> Option<F::Output> {
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => timer.poll(cx).map(|()| None),
-    })
-    .await
-}
-
-/// What the client did wrong, if its request's body failed: then no attempt is to blame.
-fn clients_fault(exchange: &Exchange) -> Option<Rejection> {
-    let fault = exchange.flow.as_ref()?.fault.get()?;
-    Some(match (fault, exchange.connection.fault.get()) {
-        (BodyFault::TooLarge, _) => Rejection::BodyTooLarge,
-        (BodyFault::Broken, Some(fault)) => Rejection::Framing(fault),
-        (BodyFault::Broken, None) => Rejection::BodyBroken,
-    })
-}
-
-/// The answer as the client gets it; the exchange rides on its body.
-fn deliver(mut exchange: Box<Exchange>, response: Response<Incoming>, held: Held) -> Response<Body> {
-    let (mut head, incoming) = response.into_parts();
-    exchange.status = head.status.as_u16();
-    exchange.outcome = Outcome::CLIENT_GONE;
-    head.version = exchange.known.version;
-    head.extensions = http::Extensions::new();
-    clean::clean(&mut head.headers, false);
-    head.headers.insert(X_REQUEST_ID, once(exchange.known.request_id.clone()));
-    let snapshot = Rc::clone(&exchange.snapshot);
-    let mut idle = held.idle();
-    if let Some(route) = exchange.known.route.and_then(|index| snapshot.route(index)) {
-        idle = route.idle_timeout.unwrap_or(idle);
-        finish_headers(route, &mut head.headers);
-        if route.deprecated.is_some() {
-            exchange.count_deprecated(&route.name);
-        }
-    }
-    remark::remark(&exchange, &mut head.headers);
-    Response::from_parts(head, Body::upstream(exchange, incoming, held, idle))
-}
-
-/// A value that does not come again: HTTP/2 keeps it out of the table of what does, for which it would make no room.
-fn once(mut value: HeaderValue) -> HeaderValue {
-    value.set_sensitive(true);
-    value
-}
-
-fn finish_headers(route: &Route, headers: &mut HeaderMap) {
-    transform::headers::apply(&route.headers.response, headers);
-    if let Some(deprecation) = &route.deprecated {
-        transform::headers::deprecation(deprecation, headers);
-    }
 }
 
 #[cfg(test)]

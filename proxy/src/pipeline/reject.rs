@@ -4,6 +4,8 @@
 
 use crate::admission::path::PathFault;
 use crate::listener::gate::Fault;
+use crate::resilience::breaker::Open;
+use crate::resilience::bulkhead::Full;
 use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -56,6 +58,10 @@ pub enum Rejection {
     BodyTooLarge,
     /// The client stopped sending its body.
     BodyBroken,
+    /// The service has no room for one more.
+    Full(Full),
+    /// The service is left in peace.
+    BreakerOpen(Open),
     /// The service has no endpoint.
     NoEndpoint,
     /// No connection could be made.
@@ -173,6 +179,7 @@ impl Rejection {
                 let title = "Something went wrong inside the gateway.";
                 row(500, "internal_error", title, "proxy_internal_error", (Proxy, Stage::Exchange))
             }
+            Self::Full(_) | Self::BreakerOpen(_) => self.before_the_service(),
             Self::Overloaded
             | Self::AddressDenied
             | Self::NotAuthenticated
@@ -182,6 +189,23 @@ impl Rejection {
             | Self::NotAllowed
             | Self::TooMany
             | Self::StoreUnavailable => self.at_the_entrance(),
+        }
+    }
+
+    /// The rows of a service that is not to be asked.
+    fn before_the_service(&self) -> Row {
+        use EndedBy::Proxy;
+        match self {
+            Self::Full(full) => {
+                let title = "The service has too much to do.";
+                let word = if *full == Full::Queue { "service_full" } else { "service_full_wait" };
+                row(503, word, title, "connection_limit_reached", (Proxy, Stage::Bulkhead))
+            }
+            Self::BreakerOpen(_) => {
+                let title = "The service is not available.";
+                row(503, "breaker_open", title, "destination_unavailable", (Proxy, Stage::Breaker))
+            }
+            _ => Self::Internal.row(),
         }
     }
 
@@ -254,6 +278,8 @@ impl Rejection {
             Self::NotAuthorized => "No rule of the service allows this call for this caller and user.",
             Self::BodyTooLarge => "The body is longer than this address takes.",
             Self::BodyBroken => "The connection ended before the body did.",
+            Self::Full(_) => "Try again in a moment.",
+            Self::BreakerOpen(_) => "It has failed too often and is left in peace for a while.",
             Self::NoEndpoint | Self::Connect(_) => "It may be starting or overloaded. Try again later.",
             Self::RequestTimeout => "The request may or may not have been carried out.",
             Self::UpstreamReset | Self::UpstreamFraming(_) => "Nothing of its answer can be passed on.",
@@ -268,9 +294,13 @@ impl Rejection {
     }
 
     /// After how many seconds it makes sense to try again.
-    pub const fn retry_after(&self) -> Option<u32> {
+    pub fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::NoEndpoint | Self::Connect(_) | Self::Overloaded => Some(1),
+            Self::BreakerOpen(open) => {
+                let seconds = open.retry_after.as_millis().div_ceil(1000).max(1);
+                Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+            }
+            Self::NoEndpoint | Self::Connect(_) | Self::Overloaded | Self::Full(_) => Some(1),
             Self::IssuerUnavailable | Self::StoreUnavailable => Some(1),
             _ => None,
         }

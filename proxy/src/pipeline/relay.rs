@@ -3,7 +3,6 @@
 //! Ends when both directions have ended, when nothing has moved for the service's idle time, or with the drain. Must
 //! not know: what the bytes mean.
 
-use crate::clock;
 use crate::config::ServiceId;
 use crate::drain::{Phase, Roster};
 use crate::pipeline::Pipeline;
@@ -26,7 +25,7 @@ pub async fn relay(
     let cluster = snapshot.clusters.get(service.0).ok_or(Refusal::NoService)?;
     let member = roster.join();
     let _counted = pipeline.recorder.metrics.active();
-    let mut there = tunnel::open(cluster, clock::now()).await.map_err(|_logged| Refusal::NoService)?;
+    let mut there = tunnel::open(cluster).await.map_err(|_logged| Refusal::NoService)?;
     let idle = cluster.service.timeout.idle;
     let mut carried = pin!(crate::runtime::relay(&mut stream, &mut there, idle, &pipeline.sweep));
     poll_fn(|cx| {

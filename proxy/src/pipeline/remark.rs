@@ -7,13 +7,19 @@ use crate::admission::limit::limiter::Counted;
 use crate::admission::limit::report;
 use crate::config::Config;
 use crate::config::auth::Scheme;
-use http::header::{HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// Says that somebody else than the service of the route has answered.
+const DEGRADED: HeaderName = HeaderName::from_static("portcullis-degraded");
 
 /// Writes it.
 pub fn remark(exchange: &Exchange, headers: &mut HeaderMap) {
     let snapshot = &exchange.snapshot;
     if !exchange.counts.is_empty() {
         snapshot.limiter.report(&exchange.counts, headers);
+    }
+    if let Some(degraded) = &exchange.degraded {
+        headers.insert(DEGRADED, degraded.clone());
     }
     let route = exchange.known.route.and_then(|index| snapshot.route(index));
     // A preflight has been answered whole.

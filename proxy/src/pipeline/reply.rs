@@ -6,7 +6,9 @@ use super::body::Body;
 use super::exchange::Exchange;
 use super::reject::{Rejection, Row};
 use super::remark;
+use crate::config::route::Fallback;
 use crate::listener::gate::Fault;
+use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -21,7 +23,10 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// The answer for a refused exchange.
 pub fn refuse(mut exchange: Box<Exchange>, rejection: &Rejection) -> Response<Body> {
-    let row = rejection.row();
+    let mut row = rejection.row();
+    let own = own_words(&exchange, rejection);
+    let code = own.and_then(|(_, code)| code).map_or_else(|| row.reason.to_ascii_uppercase(), str::to_owned);
+    row.status = own.map_or(row.status, |(status, _)| status);
     exchange.outcome = rejection.outcome();
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(X_REQUEST_ID, exchange.known.request_id.clone());
@@ -54,7 +59,7 @@ pub fn refuse(mut exchange: Box<Exchange>, rejection: &Rejection) -> Response<Bo
         (row.status, Bytes::new())
     } else {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        (row.status, problem(&exchange, rejection, (&row, retry_after)))
+        (row.status, problem(&exchange, rejection, (&row, code, retry_after)))
     };
     remark::remark(&exchange, &mut headers);
     exchange.status = status.as_u16();
@@ -62,6 +67,37 @@ pub fn refuse(mut exchange: Box<Exchange>, rejection: &Rejection) -> Response<Bo
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// Fixed words of the route, in place of a service.
+pub fn instead(
+    mut exchange: Box<Exchange>,
+    status: StatusCode,
+    (content_type, bytes): (&HeaderValue, &Bytes),
+) -> Response<Body> {
+    exchange.outcome = Outcome { ended_by: EndedBy::Proxy, stage: Stage::Breaker, reason: "" };
+    exchange.status = status.as_u16();
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(X_REQUEST_ID, exchange.known.request_id.clone());
+    headers.insert(header::CONTENT_TYPE, content_type.clone());
+    // What stands in for the service must not outlive its trouble.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    remark::remark(&exchange, &mut headers);
+    let mut response = Response::new(Body::local(exchange, bytes.clone()));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The status and code a route has for a service that is left in peace.
+fn own_words<'a>(exchange: &'a Exchange, rejection: &Rejection) -> Option<(StatusCode, Option<&'a str>)> {
+    let route = exchange.known.route.and_then(|index| exchange.snapshot.route(index))?;
+    match (&route.on_open, rejection) {
+        (Some(Fallback::Refuse { status, code }), Rejection::BreakerOpen(_)) => {
+            Some((*status, code.as_deref()))
+        }
+        _ => None,
+    }
 }
 
 /// After how many seconds it makes sense to try again.
@@ -72,12 +108,16 @@ fn retry_after(exchange: &Exchange, rejection: &Rejection) -> Option<u64> {
     }
 }
 
-fn problem(exchange: &Exchange, rejection: &Rejection, (row, retry_after): (&Row, Option<u64>)) -> Bytes {
+fn problem(
+    exchange: &Exchange,
+    rejection: &Rejection,
+    (row, code, retry_after): (&Row, String, Option<u64>),
+) -> Bytes {
     let mut document = json!({
         "type": "about:blank",
         "title": row.title,
         "status": row.status.as_u16(),
-        "code": row.reason.to_ascii_uppercase(),
+        "code": code,
         "detail": rejection.detail(),
         "traceId": exchange.known.trace.trace_id(),
         "requestId": exchange.known.request_id.to_str().unwrap_or_default(),

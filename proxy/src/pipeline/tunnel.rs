@@ -65,7 +65,7 @@ impl Pipeline {
     }
 
     fn app(&self, exchange: &Exchange) -> Option<SocketAddr> {
-        Some(exchange.cluster.as_ref()?.service.endpoints.first()?.address)
+        Some(exchange.cluster.as_ref()?.service.listed().first()?.address)
     }
 
     async fn carry(

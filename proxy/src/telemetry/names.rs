@@ -157,6 +157,46 @@ pub const RESENDS: Family = counter(
     "Requests sent again because a kept connection turned out to be closed before they were sent.",
 );
 
+/// Attempts; by service and result: `made`, or `refused` by the budget.
+pub const RETRIES: Family = counter(
+    "portcullis_upstream_retries_total",
+    "Attempts made again because the one before failed, and those the budget did not allow.",
+);
+/// Requests; by service.
+pub const OVERFLOWS: Family = counter(
+    "portcullis_upstream_overflows_total",
+    "Requests refused because the bulkhead of their service had no place for them.",
+);
+/// Ejections; by service.
+pub const EJECTIONS: Family =
+    counter("portcullis_upstream_ejections_total", "Endpoints left out for their failures.");
+/// Answers; by route and reason.
+pub const DEGRADED: Family = counter(
+    "portcullis_degraded_total",
+    "Answers given by somebody else than the service of the route, by route and reason.",
+);
+/// 0 closed, 1 half-open, 2 open; by service.
+pub const BREAKER_STATE: Family = gauge(
+    "portcullis_breaker_state",
+    "",
+    "What the breaker of a service does: 0 closed, 1 half-open, 2 open.",
+);
+/// Exchanges; by service and state (`inside`, `waiting`, `limit`).
+pub const BULKHEAD: Family = gauge(
+    "portcullis_bulkhead_exchanges",
+    "",
+    "Exchanges inside a service, waiting for it, and how many may be inside.",
+);
+/// Endpoints; by service and state (`well`, `unknown`, `ill`, `ejected`, `refusing`).
+pub const ENDPOINTS: Family =
+    gauge("portcullis_upstream_endpoints", "", "Endpoints of a service by how they stand.");
+/// Seconds; by service and source.
+pub const DISCOVERY_STALE: Family = gauge(
+    "portcullis_discovery_stale_seconds",
+    "seconds",
+    "For how long the source of a service's endpoints has not answered; 0 = it does.",
+);
+
 // The process and its configuration.
 
 /// Always 1; by version, rustc.
@@ -255,7 +295,7 @@ pub mod label {
 mod tests {
     use super::*;
 
-    const ALL: [&Family; 35] = [
+    const ALL: [&Family; 43] = [
         &SERVER_DURATION,
         &SERVER_REQUEST_BODY,
         &SERVER_RESPONSE_BODY,
@@ -279,6 +319,14 @@ mod tests {
         &CONNECT_FAILURES,
         &REUSED,
         &RESENDS,
+        &RETRIES,
+        &OVERFLOWS,
+        &EJECTIONS,
+        &DEGRADED,
+        &BREAKER_STATE,
+        &BULKHEAD,
+        &ENDPOINTS,
+        &DISCOVERY_STALE,
         &BUILD_INFO,
         &RELOAD_SUCCESS,
         &RELOAD_TIMESTAMP,

@@ -48,6 +48,10 @@ pub enum Stage {
     Limit,
     /// Request body limits and pace.
     Body,
+    /// Whether the service has room.
+    Bulkhead,
+    /// Whether the service is left in peace.
+    Breaker,
     /// Choosing an endpoint.
     Balance,
     /// Connecting to it.
@@ -74,6 +78,8 @@ impl Stage {
             Self::Authz => "authz",
             Self::Limit => "limit",
             Self::Body => "body",
+            Self::Bulkhead => "bulkhead",
+            Self::Breaker => "breaker",
             Self::Balance => "balance",
             Self::Connect => "connect",
             Self::Send => "send",

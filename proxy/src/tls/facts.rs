@@ -2,6 +2,7 @@
 
 use portcullis_ca::certificate::Svid;
 use portcullis_ca::names::Fingerprint;
+use portcullis_ca::time::Timestamp;
 use std::sync::Arc;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
@@ -39,13 +40,21 @@ pub struct ClientCertificate {
     pub common_name: Option<Box<str>>,
     /// SHA-256 of its DER.
     pub fingerprint: Fingerprint,
+    /// It says nothing any more after that, however long its connection lasts.
+    pub not_after: Timestamp,
 }
 
 impl ClientCertificate {
     /// What a certificate (DER) says that was verified.
     pub fn of(der: &[u8]) -> Self {
-        Self { common_name: common_name(der), fingerprint: Fingerprint::of(der) }
+        Self { common_name: common_name(der), fingerprint: Fingerprint::of(der), not_after: not_after(der) }
     }
+}
+
+/// The end of its validity; what cannot be read has ended.
+fn not_after(der: &[u8]) -> Timestamp {
+    let parsed = X509Certificate::from_der(der).ok();
+    Timestamp(parsed.map_or(0, |(_, certificate)| certificate.validity().not_after.timestamp()))
 }
 
 /// The common name of the subject. Of several none is believed: who reads the first and who the last would see two

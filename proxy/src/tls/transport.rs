@@ -13,26 +13,33 @@ pub enum Transport<T> {
     Plain(TcpStream),
     /// TLS over TCP.
     Tls(Box<T>),
+    /// Handed over to somebody else.
+    Gone,
 }
 
 macro_rules! either {
-    ($transport:expr, $inner:ident => $call:expr) => {
+    ($transport:expr, $inner:ident => $call:expr, $gone:expr) => {
         match $transport {
             Transport::Plain($inner) => $call,
             Transport::Tls($inner) => $call,
+            Transport::Gone => $gone,
         }
     };
 }
 
+fn gone<V>() -> Poll<io::Result<V>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_read(cx, buf))
+        either!(self.get_mut(), inner => Pin::new(inner).poll_read(cx, buf), gone())
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_write(cx, buf))
+        either!(self.get_mut(), inner => Pin::new(inner).poll_write(cx, buf), gone())
     }
 
     fn poll_write_vectored(
@@ -40,18 +47,18 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_write_vectored(cx, bufs))
+        either!(self.get_mut(), inner => Pin::new(inner).poll_write_vectored(cx, bufs), gone())
     }
 
     fn is_write_vectored(&self) -> bool {
-        either!(self, inner => inner.is_write_vectored())
+        either!(self, inner => inner.is_write_vectored(), false)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_flush(cx))
+        either!(self.get_mut(), inner => Pin::new(inner).poll_flush(cx), gone())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), inner => Pin::new(inner).poll_shutdown(cx))
+        either!(self.get_mut(), inner => Pin::new(inner).poll_shutdown(cx), gone())
     }
 }

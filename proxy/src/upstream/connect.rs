@@ -82,7 +82,7 @@ pub struct Destination<'a> {
 }
 
 /// What went wrong, in our word and in the words of whoever noticed.
-type Failed = (ConnectFault, Box<dyn std::error::Error>);
+pub(super) type Failed = (ConnectFault, Box<dyn std::error::Error>);
 
 impl Destination<'_> {
     /// One line a second and service: enough to know why, too few to fill a disk.
@@ -100,7 +100,7 @@ impl Destination<'_> {
 pub async fn connect(address: SocketAddr, to: Destination<'_>) -> Result<Sender, ConnectFault> {
     to.metrics.connecting();
     let made = async {
-        let (transport, bound) = open(address, to).await?;
+        let (transport, bound) = open(address, (to.service, to.tls, to.seat)).await?;
         if let Some(bound) = bound {
             return http2_handshake(transport, to.metrics.connected(), Some(Rc::new(bound))).await;
         }
@@ -118,23 +118,26 @@ pub async fn connect(address: SocketAddr, to: Destination<'_>) -> Result<Sender,
 }
 
 /// Opens TCP and whatever security the service has on it.
-async fn open(address: SocketAddr, to: Destination<'_>) -> Result<(Transport, Option<Bound>), Failed> {
+pub(super) async fn open(
+    address: SocketAddr,
+    (service, tls, seat): (&Service, Option<&ClientTls>, &Seat),
+) -> Result<(Transport, Option<Bound>), Failed> {
     let stream = tcp(address).await.map_err(|error| (ConnectFault::Refused, error.into()))?;
     let refused = |error: std::io::Error| (ConnectFault::Tls, error.into());
-    if let Some(expected) = &to.service.mesh {
-        let membership = to.seat.get().ok_or_else(|| (ConnectFault::Tls, NotJoined.into()))?;
+    if let Some(expected) = &service.mesh {
+        let membership = seat.get().ok_or_else(|| (ConnectFault::Tls, NotJoined.into()))?;
         let made = membership.tls.connect(expected, address.ip(), stream).await;
         let (stream, peer) = made.map_err(|fault| (ConnectFault::Tls, fault.into()))?;
-        if membership.trust.version != to.seat.turn.get() {
+        if membership.trust.version != seat.turn.get() {
             // The trust has changed meanwhile: connections that were there have been judged by it, this one not.
-            let judged = to.seat.get().map(|now| now.judge(&peer, Side::Server, mesh::now()));
+            let judged = seat.get().map(|now| now.judge(&peer, Side::Server, mesh::now()));
             judged.unwrap_or(Ok(())).map_err(|error| (ConnectFault::Tls, error.into()))?;
         }
         let retires = membership.retire_at(&peer.svid, mesh::now(), clock::now());
         let bound = Bound { own: Arc::clone(&membership.own), peer, retires };
         return Ok((Transport::Tls(Box::new(stream)), Some(bound)));
     }
-    let Some(tls) = to.tls else { return Ok((Transport::Plain(stream), None)) };
+    let Some(tls) = tls else { return Ok((Transport::Plain(stream), None)) };
     let secured = tls.connector.connect(tls.name.clone(), stream).await.map_err(refused)?;
     Ok((Transport::Tls(Box::new(secured)), None))
 }

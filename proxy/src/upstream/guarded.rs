@@ -3,6 +3,7 @@
 //! An unsound answer fails the connection, so that it can never serve another exchange; the fault stays on the
 //! [`Wire`] for the exchange to report.
 
+use crate::handover::{Handover, Taken};
 use crate::listener::gate::{Fault, ResponseGate, Verdict};
 use crate::telemetry::metrics::OpenConnection;
 use crate::tls::client::Transport;
@@ -12,6 +13,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 /// What the pool and the exchange know of an upstream connection.
@@ -24,12 +26,26 @@ pub struct Wire {
     pub open: OpenConnection,
     /// The task that drives it.
     pub task: OnceCell<AbortHandle>,
+    /// The request under way asks to leave HTTP.
+    leaving: Cell<bool>,
+    /// Where it goes when it has left HTTP.
+    handover: Handover<Transport>,
+    /// The other end of that, until somebody asks for it.
+    taken: RefCell<Option<oneshot::Receiver<Taken<Transport>>>>,
 }
 
 impl Wire {
     /// A wire on which nothing was asked yet.
     pub fn new(gate: ResponseGate, open: OpenConnection) -> Rc<Self> {
-        Rc::new(Self { gate: RefCell::new(gate), fault: Cell::new(None), open, task: OnceCell::new() })
+        Rc::new(Self {
+            gate: RefCell::new(gate),
+            fault: Cell::new(None),
+            open,
+            task: OnceCell::new(),
+            leaving: Cell::new(false),
+            handover: Handover::default(),
+            taken: RefCell::default(),
+        })
     }
 
     /// Ends the connection at once, whatever it is doing.
@@ -39,9 +55,23 @@ impl Wire {
         }
     }
 
-    /// Says what kind of answer comes next.
-    pub fn expect(&self, head_request: bool) {
-        self.gate.borrow_mut().expect(head_request);
+    /// The connection itself, after a 101.
+    pub fn taken(&self) -> Option<oneshot::Receiver<Taken<Transport>>> {
+        self.taken.borrow_mut().take()
+    }
+
+    /// Says to what kind of request an answer comes next.
+    pub fn expect<B>(&self, request: &http::Request<B>) {
+        let mut gate = self.gate.borrow_mut();
+        let leaving = request.headers().contains_key(http::header::UPGRADE);
+        self.leaving.set(leaving);
+        // Now: when the answer is seen, the connection may be gone already.
+        *self.taken.borrow_mut() = leaving.then(|| self.handover.awaited());
+        if leaving {
+            gate.expect_upgrade();
+        } else {
+            gate.expect(request.method() == http::Method::HEAD);
+        }
     }
 }
 
@@ -61,6 +91,27 @@ impl Guarded {
     }
 
     fn judge(&self, bytes: &[u8]) -> io::Result<usize> {
+        if self.wire.leaving.get() {
+            return self.judge_head_by_head(bytes);
+        }
+        self.judge_all(bytes)
+    }
+
+    /// Up to the end of a 101 and no further: what follows it is not for the HTTP library.
+    fn judge_head_by_head(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sound = 0;
+        while let Some(end) = bytes.get(sound..).and_then(|rest| memchr::memmem::find(rest, b"\r\n\r\n")) {
+            let upto = sound + end + 4;
+            let passed = self.judge_all(bytes.get(sound..upto).unwrap_or_default())?;
+            sound += passed;
+            if sound < upto || self.wire.gate.borrow().is_tunnel() {
+                return Ok(sound);
+            }
+        }
+        Ok(sound + self.judge_all(bytes.get(sound..).unwrap_or_default())?)
+    }
+
+    fn judge_all(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.wire.gate.borrow_mut().inspect(bytes) {
             Verdict::Pass { sound } => Ok(sound),
             // What is sound still goes on: the answer may have ended well before the surplus bytes.
@@ -101,6 +152,16 @@ impl Guarded {
     }
 }
 
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if self.wire.leaving.get() {
+            let mut early = std::mem::take(&mut self.passed);
+            early.append(&mut self.held);
+            self.wire.handover.give(std::mem::replace(&mut self.stream, Transport::Gone), early);
+        }
+    }
+}
+
 impl AsyncRead for Guarded {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -110,6 +171,10 @@ impl AsyncRead for Guarded {
                 buf.put_slice(&this.passed);
                 this.passed = rest;
                 return Poll::Ready(Ok(()));
+            }
+            if this.wire.leaving.get() && this.wire.gate.borrow().is_tunnel() {
+                // The rest is read by whoever takes the connection over.
+                return Poll::Pending;
             }
             // What stood behind a sound end: the connection must not serve another exchange.
             if this.wire.fault.get().is_some() {

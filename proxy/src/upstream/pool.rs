@@ -8,11 +8,14 @@ use super::body::{Flow, RequestBody};
 use super::connect::{Bound, Destination, MAX_STREAMS, Sender, connect};
 use super::guarded::Wire;
 use super::severed::Knife;
+use super::state::EndpointStats;
 use crate::clock;
 use crate::config::service::Protocol;
+use crate::handover::Taken;
 use crate::mesh::{self, Membership};
 use crate::pipeline::reject::ConnectFault;
 use crate::telemetry::metrics::OpenConnection;
+use crate::tls::client::Transport;
 use hyper::client::conn::{http1, http2};
 use portcullis_ca::verify::Side;
 use smallvec::SmallVec;
@@ -20,25 +23,12 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 /// How long an HTTP/2 connection without streams is kept.
 const H2_IDLE: Duration = Duration::from_secs(300);
-
-/// Counters of an endpoint, shared by all workers.
-#[derive(Debug, Default)]
-pub struct EndpointStats {
-    /// Attempts in flight.
-    pub active: AtomicU32,
-    /// Attempts made.
-    pub attempts: AtomicU64,
-    /// Attempts that got no answer.
-    pub failures: AtomicU64,
-    /// Unused connections kept.
-    pub idle: AtomicU32,
-}
 
 /// Connections of one worker to one endpoint.
 #[derive(Debug)]
@@ -288,7 +278,7 @@ impl Lease {
         let sent = match &mut self.channel {
             None => Sent::Lost(Box::new(request)),
             Some(Channel::H1 { sender, wire }) => {
-                wire.expect(request.method() == http::Method::HEAD);
+                wire.expect(&request);
                 Sent::H1(sender.try_send_request(request))
             }
             Some(Channel::H2 { sender, .. }) => Sent::H2(sender.try_send_request(request)),
@@ -303,6 +293,14 @@ impl Lease {
                 Some(request) => SendError::Unsent(Box::new(request)),
                 None => SendError::Failed(error.into_error()),
             })
+        }
+    }
+
+    /// The connection itself, after a 101; `None` of HTTP/2.
+    pub fn taken(&self) -> Option<oneshot::Receiver<Taken<Transport>>> {
+        match &self.channel {
+            Some(Channel::H1 { wire, .. }) => wire.taken(),
+            Some(Channel::H2 { .. }) | None => None,
         }
     }
 

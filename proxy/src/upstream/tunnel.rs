@@ -1,43 +1,97 @@
 //! Bytes to a service that speaks no HTTP: TCP as it is, or a CONNECT tunnel over a connection of the mesh
 //! (RFC 9113 §8.5).
 
+use super::attempt;
 use super::body::RequestBody;
 use super::cluster::Cluster;
 use super::connect;
-use super::pool::Lease;
+use super::once::Failed;
+use super::pool::{EndpointPool, Lease};
+use super::trial::{Active, Trial};
+use crate::clock;
 use crate::pipeline::reject::{ConnectFault, Rejection};
+use crate::resilience::bulkhead::Permit;
+use crate::resilience::retry::End;
 use http::{Method, Request};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A way for bytes to a service.
+/// Endpoints that are asked for one connection, at the most.
+const TRIES: usize = 3;
+
+/// A way for bytes to a service; holds its place there until it is dropped.
 #[derive(Debug)]
-pub enum Tunnel {
-    /// TCP as it is.
-    Plain(TcpStream),
-    /// A stream of a connection of the mesh; the lease keeps it counted.
-    Mesh(Box<TokioIo<Upgraded>>, Lease),
+pub struct Tunnel {
+    way: Way,
+    /// Keeps the stream counted.
+    _lease: Option<Lease>,
+    _active: Active,
+    _permit: Option<Permit>,
 }
 
-/// Opens one to an endpoint.
-pub async fn open(cluster: &Cluster, now: Instant) -> Result<Tunnel, Rejection> {
-    let pool = cluster.pick(&[], fastrand::u64(..)).ok_or(Rejection::NoEndpoint)?;
-    if cluster.service.mesh.is_none() {
-        let made = tokio::time::timeout(cluster.service.timeout.connect, connect::tcp(pool.address)).await;
-        let stream = made.map_err(|_elapsed| ConnectFault::Timeout).and_then(|made| {
-            made.map_err(|error| {
-                tracing::warn!(service = %cluster.service.name, address = %pool.address, %error, "cannot connect");
-                ConnectFault::Refused
-            })
-        });
-        return stream.map(Tunnel::Plain).map_err(Rejection::Connect);
+#[derive(Debug)]
+enum Way {
+    /// TCP as it is.
+    Plain(TcpStream),
+    /// A stream of a connection of the mesh.
+    Mesh(Box<TokioIo<Upgraded>>),
+}
+
+/// Opens one, to the first endpoint of a few that takes it.
+pub async fn open(cluster: &Cluster) -> Result<Tunnel, Rejection> {
+    let permit = attempt::enter(cluster).await?;
+    let mut failed = Failed::new();
+    loop {
+        let now = clock::now();
+        let pool = cluster.pick(&failed, fastrand::u64(..), None).ok_or(Rejection::NoEndpoint)?;
+        let trial = Trial::begin(Rc::clone(&pool), None, now);
+        let opened = if cluster.service.mesh.is_none() {
+            plain(cluster, pool.address).await
+        } else {
+            mesh(cluster, &pool, now).await
+        };
+        let end = match &opened {
+            Ok(_) => Some(End::Answered { status: 200, retry_after: None, tried_behind: false }),
+            Err(Rejection::Connect(_)) => Some(End::NotConnected),
+            // Refused by rule: the endpoint is as well as any.
+            Err(_) => None,
+        };
+        let active = cluster.record(trial, end.as_ref(), clock::now());
+        failed.push(pool.address);
+        match opened {
+            Ok((way, lease)) => {
+                return Ok(Tunnel { way, _lease: lease, _active: active, _permit: permit });
+            }
+            Err(Rejection::Connect(_)) if failed.len() < cluster.size().min(TRIES) => {}
+            Err(rejection) => return Err(rejection),
+        }
     }
+}
+
+async fn plain(cluster: &Cluster, address: SocketAddr) -> Result<(Way, Option<Lease>), Rejection> {
+    let made = tokio::time::timeout(cluster.service.timeout.connect, connect::tcp(address)).await;
+    let stream = made.map_err(|_elapsed| ConnectFault::Timeout).and_then(|made| {
+        made.map_err(|error| {
+            tracing::warn!(service = %cluster.service.name, %address, %error, "cannot connect");
+            ConnectFault::Refused
+        })
+    });
+    stream.map(|stream| (Way::Plain(stream), None)).map_err(Rejection::Connect)
+}
+
+async fn mesh(
+    cluster: &Cluster,
+    pool: &Rc<EndpointPool>,
+    now: Instant,
+) -> Result<(Way, Option<Lease>), Rejection> {
     let mut lease = pool.check_out(cluster.destination(), now, true).await.map_err(Rejection::Connect)?;
     let request = Request::builder()
         .method(Method::CONNECT)
@@ -54,14 +108,14 @@ pub async fn open(cluster: &Cluster, now: Instant) -> Result<Tunnel, Rejection> 
         return Err(Rejection::NotAuthorized);
     }
     let upgraded = hyper::upgrade::on(&mut response).await.map_err(|_failed| Rejection::UpstreamReset)?;
-    Ok(Tunnel::Mesh(Box::new(TokioIo::new(upgraded)), lease))
+    Ok((Way::Mesh(Box::new(TokioIo::new(upgraded))), Some(lease)))
 }
 
 macro_rules! either {
     ($tunnel:expr, $inner:ident => $call:expr) => {
-        match $tunnel {
-            Tunnel::Plain($inner) => $call,
-            Tunnel::Mesh($inner, _) => $call,
+        match &mut $tunnel.way {
+            Way::Plain($inner) => $call,
+            Way::Mesh($inner) => $call,
         }
     };
 }

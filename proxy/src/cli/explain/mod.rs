@@ -1,6 +1,7 @@
 //! `portcullis explain`: what would become of a request, stage by stage, without sending it.
 
 mod callers;
+mod services;
 
 use crate::admission::authorize;
 use crate::admission::path::CanonicalPath;
@@ -122,14 +123,7 @@ fn tell_forwarding(config: &Config, decision: &Decision, admitted: &Admitted, te
     let Some(route) = config.routes.get(admitted.way.route) else { return };
     let _ = writeln!(text, "route      {} (line {}), auth: {}", route.name, route.line, auth(config, route));
     if let Some(service) = config.services.get(admitted.way.service.0) {
-        let endpoints: Vec<_> =
-            service.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
-        let _ = writeln!(text, "service    {} ({})", service.name, endpoints.join(", "));
-        let request = route.request_timeout.unwrap_or(service.timeout.request);
-        let idle = route.idle_timeout.unwrap_or(service.timeout.idle);
-        let shown = request.map_or_else(|| "none".to_owned(), |limit| format!("{limit:?}"));
-        let connect = service.timeout.connect;
-        let _ = writeln!(text, "timeouts   connect {connect:?}, request {shown}, idle {idle:?}");
+        services::tell(config, route, service, text);
     }
     if route.target.split.len() > 1 {
         let _ = text.write_str("split      this is one side; `sticky:` and chance decide for each caller\n");

@@ -1,6 +1,6 @@
 //! Membership of the mesh, what makes a sidecar, and who may call it, as they stand in a file.
 
-use super::{admission, caps, file, keep_or_refuse, list, object, strings, time, times};
+use super::{admission, caps, file, keep_or_refuse, list, object, service, strings, time, times};
 use crate::admission::authenticate::Caller;
 use crate::config::authorize::{Effect, Peers, Rule, User};
 use crate::config::listener::{Listener, Role};
@@ -69,7 +69,8 @@ pub(super) fn workload(sidecar: &Sidecar, app: Option<&Service>) -> Value {
         ("app", json!(workload.app.to_string())),
         ("protocol", json!(protocol(workload.protocol))),
         ("health", workload.health.as_ref().map_or(Value::Null, health)),
-        ("timeout", app.map_or(Value::Null, |app| super::service_timeout(&app.timeout))),
+        ("timeout", app.map_or(Value::Null, |app| service::timeout(&app.timeout))),
+        ("bulkhead", app.map_or(Value::Null, |app| service::bulkhead(app.bulkhead.as_ref()))),
     ])
 }
 

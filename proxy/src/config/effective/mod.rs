@@ -8,11 +8,14 @@ mod limits;
 mod admission;
 mod auth;
 mod member;
+mod service;
 
 use super::listener::{Caps, Certificate, Timeouts, Tls};
 use super::observe::{B3, LogSink};
-use super::route::{Deprecation, HeaderEdits, Methods, Predicate, Route, Sticky, ValueMatch};
-use super::service::{Balance, Endpoint, Service, ServiceId, ServiceTimeout};
+use super::route::{
+    Deprecation, Fallback, HeaderEdits, Methods, Predicate, Route, Sticky, Upgrade, ValueMatch,
+};
+use super::service::ServiceId;
 use super::trust::{Strictness, Trust};
 use super::units::{show_date, show_time};
 use super::{Admin, AdminBind, Config, ConfigTest, Listener, Observe, emit};
@@ -88,11 +91,12 @@ impl Printer {
                     .collect(),
             ),
             ("limits", config.limits.iter().map(|one| (one.name.to_string(), limits::limit(one))).collect()),
+            ("zone", json!(config.zone.as_deref())),
             (
                 "services",
                 services
                     .map(|(index, one)| {
-                        (one.name.to_string(), service(one, &config.routes, ServiceId(index)))
+                        (one.name.to_string(), service::service(one, &config.routes, ServiceId(index)))
                     })
                     .collect(),
             ),
@@ -150,9 +154,14 @@ impl Printer {
                 "timeout",
                 object([
                     ("request", json!(route.request_timeout.map(|limit| limit.map_or_else(none, show_time)))),
+                    ("per_try", json!(route.per_try_timeout.map(show_time))),
                     ("idle", json!(route.idle_timeout.map(show_time))),
                 ]),
             ),
+            ("retry", if route.retries { Value::Null } else { json!(none()) }),
+            ("upgrade", json!(route.upgrade.map(|Upgrade::WebSocket| "websocket"))),
+            ("on_open", route.on_open.as_ref().map_or(Value::Null, |open| on_open(open, config))),
+            ("critical", if route.critical { json!(true) } else { Value::Null }),
             ("deprecated", route.deprecated.as_ref().map_or(Value::Null, deprecated)),
             ("body", admission::body(route)),
             (
@@ -281,38 +290,6 @@ fn tls(tls: &Tls) -> Value {
     ])
 }
 
-fn service(service: &Service, routes: &[Route], id: ServiceId) -> Value {
-    let endpoint = |one: &Endpoint| json!({ "address": one.address.to_string(), "weight": one.weight });
-    let tls =
-        service.tls.as_ref().map_or(Value::Null, |tls| json!({ "name": tls.name, "ca": file(&tls.ca) }));
-    object([
-        ("endpoints", list(&service.endpoints, endpoint)),
-        (
-            "balance",
-            json!(match service.balance {
-                Balance::LeastRequest => "least-request",
-                Balance::RoundRobin => "round-robin",
-            }),
-        ),
-        ("protocol", json!(service.declared.then(|| member::protocol(service.protocol)))),
-        ("tls", tls),
-        ("mesh", json!(service.mesh.as_ref().map(portcullis_ca::SpiffeId::as_str))),
-        ("identity", if service.plain_identity { json!("headers") } else { Value::Null }),
-        ("hosts", member::hosts(routes, id)),
-        ("local", json!(service.local.map(|bind| bind.to_string()))),
-        ("timeout", service_timeout(&service.timeout)),
-        ("pool", json!({ "idle": time(service.pool.idle), "max_idle": service.pool.max_idle })),
-    ])
-}
-
-fn service_timeout(timeout: &ServiceTimeout) -> Value {
-    json!({
-        "connect": time(timeout.connect),
-        "request": timeout.request.map_or_else(none, show_time),
-        "idle": time(timeout.idle),
-    })
-}
-
 fn observe(observe: &Observe) -> Value {
     let to = match observe.access_log.as_ref().map(|log| &log.to) {
         None => "off".to_owned(),
@@ -347,6 +324,20 @@ fn sticky(sticky: &Sticky) -> Value {
         Sticky::User => json!("user"),
         Sticky::Header(name) => json!({ "header": name.as_str() }),
         Sticky::Cookie(name) => json!({ "cookie": &**name }),
+    }
+}
+
+fn on_open(fallback: &Fallback, config: &Config) -> Value {
+    match fallback {
+        Fallback::Refuse { status, code } => {
+            object([("status", json!(status.as_u16())), ("code", json!(code.as_deref()))])
+        }
+        Fallback::Body { status, content_type, bytes } => json!({
+            "status": status.as_u16(),
+            "type": text_of(content_type),
+            "body": String::from_utf8_lossy(bytes),
+        }),
+        Fallback::Service(id) => json!({ "to": config.services.get(id.0).map(|service| &*service.name) }),
     }
 }
 

@@ -18,12 +18,10 @@ fn unknown_keys_are_all_reported_with_what_was_meant() {
 #[test]
 fn keys_of_later_versions_are_not_called_unknown() {
     for (section, key) in [
-        ("services: { a: { endpoints: [\"127.0.0.1:1\"], X: 1 } }", "retry"),
-        ("services: { a: { endpoints: [\"127.0.0.1:1\"], X: 1 } }", "breaker"),
-        ("services: { a: { endpoints: [\"127.0.0.1:1\"], X: 1 } }", "dns"),
-        ("defaults: { X: 1 }", "retry"),
+        ("defaults: { X: 1 }", "auth"),
         ("observe: { traces: { X: 1 } }", "otlp"),
-        ("routes: [{ X: 1 }]", "upgrade"),
+        ("routes: [{ X: 1 }]", "mirror"),
+        ("routes: [{ X: 1 }]", "breaker"),
     ] {
         let said = said(&format!("{HEAD}{}\n", section.replace('X', key)));
         let wanted = format!("not-supported: `{key}:` is not supported by this version of portcullis");
@@ -39,11 +37,11 @@ fn a_value_of_the_wrong_shape_is_reported_and_the_rest_is_read() {
             "2:12 [{] wrong-type: `listeners` must be a list, not a map | start each entry with `- `",
             "3:8 [yes] wrong-type: `trust` must be a map, not a single value | `trust:` has keys: proxies, hops",
             "4:11 [[] wrong-type: `services` must be a map, not a list",
-            "6:5 [hello] wrong-type: an entry of `routes` must be a map, not a single value | a route has keys: name, match, hosts, when, limits, ip, cors, auth, allow, authorization, to, split, sticky, path, headers, timeout, deprecated, body, paths",
+            "6:5 [hello] wrong-type: an entry of `routes` must be a map, not a single value | a route has keys: name, match, hosts, when, limits, ip, cors, auth, allow, authorization, to, split, sticky, path, headers, timeout, retry, upgrade, on_open, critical, deprecated, body, paths",
             "7:1 [admin] missing-key: `admin` has no value | give it one, or remove the key",
             "8:10 [[] wrong-type: `workers` must be a whole number, not a list",
             "9:17 [[] wrong-type: `delay` must be a single value, not a list",
-            "10:1 [bogus] unknown-key: unknown key `bogus` in the file | keys here are: version, workers, listeners, trust, strict, admin, drain, stores, overload, mesh, workload, inbound, outbound, ready, authorize, auth, limits, services, defaults, routes, observe, tests",
+            "10:1 [bogus] unknown-key: unknown key `bogus` in the file | keys here are: version, workers, listeners, trust, strict, admin, drain, stores, overload, mesh, workload, inbound, outbound, ready, authorize, auth, limits, zone, services, defaults, routes, observe, tests",
         ],
     );
 }

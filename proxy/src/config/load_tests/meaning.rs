@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Everything a sidecar can say.
 const WHOLE: &str = r#"version: 1
-workload: { service: order, app: 127.0.0.1:8080, protocol: h2, health: { path: "/healthz?deep=1", interval: 2s, timeout: 500ms }, timeout: { request: 1m } }
+workload: { service: order, app: 127.0.0.1:8080, protocol: h2, health: { path: "/healthz?deep=1", interval: 2s, timeout: 500ms }, timeout: { request: 1m, per_try: 30s }, bulkhead: { concurrent: 8 } }
 mesh:
   trust_domain: shop.example
   ca: { address: 127.0.0.1:8600, join_token: file:token }
@@ -103,7 +103,7 @@ fn the_services_of_a_sidecar_begin_with_its_application() {
     let protocols: Vec<Protocol> = services.iter().map(|one| one.protocol).collect();
     assert_eq!(protocols, [Protocol::H2, Protocol::H2, Protocol::Tcp, Protocol::Tcp, Protocol::H1]);
     let (app, payment) = (&services[0], &services[1]);
-    assert_eq!(app.endpoints[0].address.to_string(), "127.0.0.1:8080");
+    assert_eq!(app.listed()[0].address.to_string(), "127.0.0.1:8080");
     assert!(app.plain_identity && app.mesh.is_none() && app.tls.is_none());
     assert_eq!(app.timeout.request, Some(Duration::from_secs(60)));
     assert_eq!(payment.mesh, Some(id("spiffe://shop.example/svc/payment")));
@@ -263,7 +263,13 @@ fn what_is_printed_means_the_same() {
         "workload: { service: db, app: 127.0.0.1:5432, protocol: tcp, health: {} }",
         "services: { other: { endpoints: [\"10.0.0.7:1\"], local: 127.0.0.1:9101 } }",
     ]);
-    for text in [WHOLE, EDGE, &sidecar(&[]), &bytes] {
+    let elsewhere = sidecar(&[
+        "zone: eu-1a",
+        "services: { named: { dns: \"named:80\", local: 127.0.0.1:9102, balance: peak-ewma, retry: none }, \
+         replica: { protocol: tcp, file: replica.yaml, local: 127.0.0.1:5433, health: { tcp: true }, \
+         bulkhead: { concurrent: 9 }, outlier: {}, balance: hash, hash: ip } }",
+    ]);
+    for text in [WHOLE, EDGE, &sidecar(&[]), &bytes, &elsewhere] {
         let (first, dir) = load_among_files(text);
         let first = first.unwrap().config;
 

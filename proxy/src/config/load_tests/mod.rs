@@ -13,9 +13,12 @@ mod meaning;
 mod mesh;
 mod overload;
 mod proofs;
+mod resilience;
 mod routes;
 mod services;
+mod serving;
 mod sidecar;
+mod source;
 mod spends;
 mod stores;
 mod syntax;
@@ -62,6 +65,45 @@ fn say(one: &Diagnostic) -> String {
 #[track_caller]
 fn expect(text: &str, problems: &[&str]) {
     assert_eq!(said(text), problems, "\n{text}");
+}
+
+/// As [`expect`], of a text in which what must be marked stands in `«…»`, with `code: message | help` of each.
+#[track_caller]
+fn expect_marked(text: &str, problems: &[&str]) {
+    let (mut clean, mut places) = (String::new(), Vec::new());
+    let (mut line, mut column, mut from) = (1, 1, 0);
+    for c in text.chars() {
+        match c {
+            '«' => {
+                places.push(format!("{line}:{column}"));
+                from = clean.len();
+            }
+            '»' => {
+                if let Some(place) = places.last_mut() {
+                    *place += &format!(" [{}]", &clean[from..]);
+                }
+            }
+            c => {
+                (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+                clean.push(c);
+            }
+        }
+    }
+    assert_eq!(places.len(), problems.len(), "{text}");
+    let wanted: Vec<String> =
+        places.iter().zip(problems).map(|(place, problem)| format!("{place} {problem}")).collect();
+    assert_eq!(said(&clean), wanted, "\n{clean}");
+}
+
+/// A service `a` with these fields that a route goes to; see [`expect_marked`].
+#[track_caller]
+fn expect_of_service(fields: &str, problems: &[&str]) {
+    expect_marked(
+        &format!(
+            "{HEAD}services: {{ a: {{ {fields} }} }}\nroutes: [{{ name: r, match: GET /, auth: public, to: a }}]\n"
+        ),
+        problems,
+    );
 }
 
 /// The file of a sidecar, one section a line; see [`sidecar`].

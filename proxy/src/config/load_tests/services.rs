@@ -18,11 +18,11 @@ fn an_endpoint_is_an_address_and_a_port() {
     let cases = [
         (
             "order.internal:8002",
-            "`order.internal:8002` is a host name; endpoints are IP addresses in this version | write its address, as in `10.0.0.7:8002`; names come with `dns:` in a later version",
+            "`order.internal:8002` is a host name, an endpoint is an IP address and a port | write `dns: order.internal:8002` instead of `endpoints:`",
         ),
         (
             "order",
-            "`order` is a host name; endpoints are IP addresses in this version | write its address, as in `10.0.0.7:8080`; names come with `dns:` in a later version",
+            "`order` is a host name, an endpoint is an IP address and a port | write `dns: order:8080` instead of `endpoints:`",
         ),
         ("localhost:80", "`localhost:80` is not an address with a port | write `127.0.0.1:80`"),
         (
@@ -72,7 +72,12 @@ fn a_service_says_what_it_takes() {
             "3:13 [Ä] bad-value: `Ä` cannot be the name of a service | use 1 to 64 of a-z, 0-9, `-`, `_` and `.`",
         ],
     );
-    expect_service("", &["3:13 [a] missing-key: service `a` needs `endpoints` | add `endpoints:`"]);
+    expect_service(
+        "",
+        &[
+            "3:13 [a] missing-key: service `a` does not say where it is | add one of `endpoints`, `dns`, `srv` and `file`",
+        ],
+    );
     expect_service(
         "endpoints: []",
         &["3:29 [[] bad-value: service `a` has no endpoint | add one, as in `[\"127.0.0.1:8001\"]`"],

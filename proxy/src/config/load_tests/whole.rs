@@ -22,6 +22,7 @@ listeners:
 trust: { proxies: [10.0.0.0/8, 192.0.2.7], hops: 2 }
 strict: { underscores: drop, http10: keep }
 workers: 2
+zone: eu-1a
 admin: { bind: 0.0.0.0:9901, token: env:TOKEN }
 drain: { delay: 0s, timeout: 1m }
 services:
@@ -30,7 +31,30 @@ services:
     endpoints: [{ address: "10.0.0.3:8002", weight: 3 }, "10.0.0.4:8002"]
     timeout: { connect: 1s, request: none, idle: 60s }
     pool: { idle: 900ms, max_idle: 0 }
-  order-v2: { endpoints: ["10.0.0.8:80"] }
+    balance: peak-ewma
+    health: { path: "/healthz?deep=1", host: order.internal, expect: 200-399, interval: 3s, timeout: 2s, healthy: 1, unhealthy: 4, port: 9000 }
+    retry: { attempts: 3, backoff: { base: 10ms, max: 100ms }, budget: 10%, floor: 0/s, statuses: [], idempotency_key: Idempotency-Key, body: 0B, hedge: 50ms }
+    bulkhead: { concurrent: 200, queue: 0, wait: 100ms, adaptive: true }
+    breaker: { failures: 50%, window: 5s, min_requests: 7, open: 10s, probes: 1 }
+    outlier: { consecutive: 3, base: 1s, max: 60s, max_ejected: 10%, panic: 0% }
+    slow_start: 10s
+  order-v2:
+    endpoints: [{ address: "10.0.0.8:80", zone: eu-1a }, { address: "10.0.0.9:80", zone: eu-1b }]
+    balance: hash
+    hash: { cookie: sid }
+    timeout: { request: 9s, per_try: 2s }
+    health: { tcp: true }
+    retry: none
+    bulkhead: none
+    outlier: none
+    breaker: { failures: 3 }
+  named:
+    dns: Named.internal:8002
+    resolve: { servers: ["127.0.0.1:5353", "[::1]:53"], min_ttl: 2s, max_ttl: 30s, stale: 0s, allow: [local] }
+    protocol: h2
+    health: { grpc: "" }
+  found: { srv: _http._tcp.found.internal., health: { path: /, expect: 204 } }
+  written: { file: endpoints.yaml, balance: hash, hash: { header: X-User } }
   legacy: { endpoints: ["203.0.113.9:443"], tls: { name: legacy.internal, ca: certs/internal.pem } }
   user: { endpoints: ["10.0.0.10:9000"], protocol: h2 }
 defaults:
@@ -45,6 +69,10 @@ routes:
   - { name: orders-beta, match: GET /orders/**, when: { header: { X-Beta: "1" }, query: { "a b": "*", c: "d: # e" } }, auth: public, to: order-v2 }
   - { name: profile, match: "GET /users/{userId}/profile", auth: public, to: user, path: "/api/profile/{userId}" }
   - { name: upload, match: POST /media, auth: public, to: product, body: { max: 5GiB }, timeout: { request: none, idle: 30s } }
+  - { name: live, match: GET /live, auth: public, to: order, upgrade: websocket, timeout: { idle: 10m }, retry: none, critical: true, on_open: { status: 503, code: ORDERS_RESTING } }
+  - { name: recent, match: GET /recent, auth: public, to: order-v2, timeout: { per_try: 1s }, on_open: { status: 200, body: "[]\n\"none\" of: {them}", type: application/json } }
+  - { name: other, match: GET /other, auth: public, split: [{ to: order }, { to: order-v2 }], on_open: { to: found } }
+  - { name: names, match: GET /names/**, auth: public, split: [{ to: named }, { to: written }] }
   - { name: raw, match: PUT|PURGE /raw/*/x, auth: public, split: [{ to: product, weight: 1 }], sticky: ip, body: { max: none }, paths: { encoded_slash: keep, semicolon: keep } }
   - { name: old, match: GET /v1/orders/**, auth: public, to: order, deprecated: { since: 2026-10-01, sunset: 2027-04-01, link: "https://shop.example/v2?a=b#c" } }
   - { name: versions, match: "GET ~/v[0-9]+/(a|b)", auth: public, to: order, timeout: { request: 1500ms } }
@@ -73,6 +101,7 @@ fn folder() -> TempDir {
         fs::write(&path, format!("-----BEGIN {label}-----\nAA==\n-----END {label}-----\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
+    fs::write(dir.path().join("endpoints.yaml"), "[]\n").unwrap();
     dir
 }
 
@@ -100,7 +129,7 @@ fn the_example_of_the_documents_loads() {
     let config = loaded.config;
     assert_eq!(
         (config.listeners.len(), config.services.len(), config.routes.len(), config.tests.len()),
-        (3, 5, 9, 2)
+        (3, 8, 13, 2)
     );
     let files: Vec<&str> =
         config.files.iter().map(|file| file.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
@@ -141,8 +170,8 @@ fn secrets_are_not_in_the_dump() {
     let text = dump.to_string();
     assert!(!text.contains("s3cret") && !text.contains("aGk="), "{dump:#}");
     assert_eq!(dump["admin"]["token"], "REDACTED");
-    assert_eq!(dump["routes"][8]["headers"]["request"]["set"]["authorization"], "REDACTED");
-    assert_eq!(dump["routes"][8]["headers"]["request"]["set"]["x-caller-service"], "api-gateway");
+    assert_eq!(dump["routes"][12]["headers"]["request"]["set"]["authorization"], "REDACTED");
+    assert_eq!(dump["routes"][12]["headers"]["request"]["set"]["x-caller-service"], "api-gateway");
 }
 
 #[test]

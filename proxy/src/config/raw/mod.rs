@@ -10,12 +10,13 @@ mod listeners;
 mod mesh;
 mod observe;
 mod overload;
+mod resilience;
 mod routes;
 mod services;
 mod sidecar;
 
 use super::leaf::Named;
-use super::tree::Spanned;
+use super::tree::{Spanned, Text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,6 +27,7 @@ pub(super) use listeners::*;
 pub(super) use mesh::*;
 pub(super) use observe::*;
 pub(super) use overload::*;
+pub(super) use resilience::*;
 pub(super) use routes::*;
 pub(super) use services::*;
 pub(super) use sidecar::*;
@@ -76,6 +78,8 @@ pub(in crate::config) struct File {
     pub(in crate::config) auth: Option<Spanned<Named<Spanned<Provider>>>>,
     /// How often somebody may ask, by name; asked where `limits:` of a route names them.
     pub(in crate::config) limits: Option<Spanned<Named<Spanned<Limit>>>>,
+    /// Where this process stands: endpoints of this zone are preferred. Default: nowhere in particular.
+    pub(in crate::config) zone: Option<Text>,
     /// What stands behind the proxy, by name; of a sidecar: what the application may call.
     pub(in crate::config) services: Named<Service>,
     /// What every route does, unless it says otherwise. Of an edge.

@@ -2,7 +2,7 @@
 
 use super::Names;
 use super::Spends;
-use super::{AddressRules, CorsOrNone};
+use super::{AddressRules, CorsOrNone, NoneWord};
 use crate::config::leaf::{Date, HeaderText, Named, SizeOrNone, Time, TimeOrNone};
 use crate::config::tree::{Spanned, Text};
 use schemars::JsonSchema;
@@ -18,6 +18,10 @@ pub(in crate::config) struct Defaults {
     pub(in crate::config) headers: Headers,
     /// Limits every route asks, unless it says otherwise.
     pub(in crate::config) limits: Option<Spends>,
+    /// Times of every route; a route's own win.
+    pub(in crate::config) timeout: RouteTimeout,
+    /// `none`: nothing is tried again on any route. Default: what the service says.
+    pub(in crate::config) retry: Option<Spanned<NoneWord>>,
 }
 
 /// Header edits in both directions.
@@ -79,6 +83,14 @@ pub(in crate::config) struct Route {
     pub(in crate::config) headers: Headers,
     /// Replaces times of the service.
     pub(in crate::config) timeout: RouteTimeout,
+    /// `none`: nothing is tried again. Default: what the service says.
+    pub(in crate::config) retry: Option<Spanned<NoneWord>>,
+    /// What clients may leave HTTP for. Default: nothing.
+    pub(in crate::config) upgrade: Option<Spanned<Upgrade>>,
+    /// What is answered while the breaker of the service is open. Default: 503.
+    pub(in crate::config) on_open: Option<Spanned<OnOpen>>,
+    /// Only the service itself may answer: nothing instead of it. Default: false.
+    pub(in crate::config) critical: Option<Spanned<bool>>,
     /// Announced end of life.
     pub(in crate::config) deprecated: Option<Spanned<Deprecated>>,
     /// Limits on the request body.
@@ -137,10 +149,44 @@ pub(in crate::config) enum Sticky {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct RouteTimeout {
-    /// From the whole request head to the head of the answer.
+    /// From the whole request head to the head of the answer, further attempts included.
     pub(in crate::config) request: Option<TimeOrNone>,
+    /// Of one attempt: from sending it to the head of the answer.
+    pub(in crate::config) per_try: Option<Time>,
     /// Longest pause inside an answer's body.
     pub(in crate::config) idle: Option<Time>,
+}
+
+/// What clients may leave HTTP for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum Upgrade {
+    /// RFC 6455.
+    WebSocket,
+}
+
+/// What is answered while the breaker of the service is open: a refusal, a text, or what another service says.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("anyOf" = [
+    { "required": ["status"] },
+    { "required": ["code"] },
+    { "required": ["body"] },
+    { "required": ["to"] },
+]))]
+pub(in crate::config) struct OnOpen {
+    /// The status: of a refusal 400 to 599, by default 503; with `body` 200 to 599, by default 200.
+    #[schemars(range(min = 200, max = 599))]
+    pub(in crate::config) status: Option<Spanned<u16>>,
+    /// The `code` of the problem document of a refusal, as in `PAYMENT_UNAVAILABLE`.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_.-]{1,64}$"))]
+    pub(in crate::config) code: Option<Text>,
+    /// A text, at most 64 KiB.
+    pub(in crate::config) body: Option<Text>,
+    /// The `Content-Type` of the text. Default: `text/plain; charset=utf-8`.
+    pub(in crate::config) r#type: Option<Text>,
+    /// Another service.
+    pub(in crate::config) to: Option<Text>,
 }
 
 /// Announced end of life of a route.

@@ -1,6 +1,6 @@
 //! `workload:`, `inbound:`, `outbound:`, `ready:` and `authorize:` as written: what makes a file a sidecar's.
 
-use super::{Body, Caps, Paths, Protocol, ServiceTimeout, Spends, Timeouts};
+use super::{Body, Bulkhead, Caps, OrNone, Paths, Protocol, ServiceTimeout, Spends, Timeouts};
 use crate::config::leaf::Time;
 use crate::config::tree::{Spanned, Text};
 use schemars::JsonSchema;
@@ -22,6 +22,8 @@ pub(in crate::config) struct Workload {
     pub(in crate::config) health: Option<Spanned<Health>>,
     /// How long the application may take.
     pub(in crate::config) timeout: ServiceTimeout,
+    /// Most exchanges with it at once; `none` = as many as come. Default: on, with the defaults of its keys; of tcp none.
+    pub(in crate::config) bulkhead: Option<Spanned<OrNone<Bulkhead>>>,
 }
 
 /// How it is known that the application is ready.

@@ -82,7 +82,7 @@ pub(super) fn one_service_each(raw: &raw::File, services: &[Service], context: &
     let mut taken: HashMap<SocketAddr, &str> = HashMap::new();
     // The workload comes first; nobody is sent back to it.
     for ((name, _), service) in raw.services.0.iter().zip(services.iter().skip(1)) {
-        for endpoint in &service.endpoints {
+        for endpoint in service.listed() {
             let Some(other) = taken.insert(endpoint.address, &service.name) else { continue };
             if other == &*service.name {
                 continue;

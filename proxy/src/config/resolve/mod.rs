@@ -17,9 +17,13 @@ mod names;
 mod observe;
 mod overload;
 mod pem;
+mod probe;
+mod resilience;
 mod route;
 mod service;
+mod serving;
 mod sidecar;
+pub(super) mod source;
 mod stores;
 pub(super) mod target;
 mod tests_section;
@@ -61,6 +65,7 @@ pub(super) fn config(raw: &raw::File, context: &mut Context<'_>, root: Span) -> 
         redis: stores::redis(raw, context),
         overload: overload::overload(&raw.overload, context),
         auth: auth::providers(raw, &parts.routes, context),
+        zone: raw.zone.as_ref().and_then(|text| source::zone(text, context)),
         services: parts.services,
         tests: tests_section::tests(raw, &parts.routes, context),
         routes: parts.routes,
@@ -92,12 +97,9 @@ struct Parts {
 
 fn of_edge(raw: &raw::File, trust: &Trust, context: &Context<'_>, root: Span) -> Parts {
     auth::unused(raw, context);
-    Parts {
-        listeners: listener::listeners(raw, trust, context, root),
-        sidecar: None,
-        services: service::services(raw, context),
-        routes: route::routes(raw, context),
-    }
+    let listeners = listener::listeners(raw, trust, context, root);
+    let services = service::services(raw, context);
+    Parts { listeners, sidecar: None, routes: route::routes(raw, &services, context), services }
 }
 
 fn of_sidecar(raw: &raw::File, context: &Context<'_>, root: Span) -> Parts {

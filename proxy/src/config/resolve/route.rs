@@ -1,6 +1,6 @@
 //! `routes:`: each route by itself; what routes do to each other is in [`crate::config::proofs`].
 
-use super::{address, auth, cors, headers, limits, target};
+use super::{address, auth, cors, headers, limits, serving, target};
 use crate::config::context::Context;
 use crate::config::cors::Cors;
 use crate::config::diagnostic::Code;
@@ -11,6 +11,7 @@ use crate::config::raw;
 use crate::config::route::{
     Deprecation, HostPattern, Methods, PathPattern, PathRules, PathTemplate, Predicate, Route, ValueMatch,
 };
+use crate::config::service::Service;
 use crate::config::tree::{Spanned, Text};
 use crate::config::units::{self, DATE_HELP, PACE_HELP};
 use crate::route::{host, path};
@@ -27,20 +28,30 @@ pub(super) const MAX_BODY: u64 = 10 << 20;
 struct Defaults {
     headers: headers::Rules,
     cors: Option<Arc<Cors>>,
+    /// `none`: nothing is tried again.
+    retry: Option<raw::NoneWord>,
+}
+
+/// What a route is read with.
+struct Around<'a> {
+    file: &'a raw::File,
+    services: &'a [Service],
+    defaults: Defaults,
 }
 
 /// The routes in the order of the file; those that cannot be read are left out.
-pub(super) fn routes(raw: &raw::File, context: &Context<'_>) -> Vec<Route> {
+pub(super) fn routes(raw: &raw::File, services: &[Service], context: &Context<'_>) -> Vec<Route> {
     let defaults = raw.defaults.as_ref().map(|defaults| Defaults {
         headers: headers::rules(&defaults.value.headers, context),
         cors: cors::cors(defaults.value.cors.as_ref(), context).flatten(),
+        retry: defaults.value.retry.as_ref().map(|word| word.value),
     });
-    let defaults = defaults.unwrap_or_default();
+    let around = Around { file: raw, services, defaults: defaults.unwrap_or_default() };
     unique_names(raw.routes(), context);
     let common = limits::of_defaults(raw, context);
     let route = |one: &Spanned<raw::Route>| {
         let limits = limits::of_route(&one.value, &common, raw, context);
-        Some(Route { limits, ..route(one, raw, &defaults, context)? })
+        Some(Route { limits, ..route(one, &around, context)? })
     };
     raw.routes().iter().filter_map(route).collect()
 }
@@ -60,12 +71,8 @@ fn unique_names(routes: &[Spanned<raw::Route>], context: &Context<'_>) {
     }
 }
 
-fn route(
-    raw: &Spanned<raw::Route>,
-    file: &raw::File,
-    defaults: &Defaults,
-    context: &Context<'_>,
-) -> Option<Route> {
+fn route(raw: &Spanned<raw::Route>, around: &Around<'_>, context: &Context<'_>) -> Option<Route> {
+    let Around { file, services, defaults } = around;
     let span = raw.span;
     let raw = &raw.value;
     let of = raw.name.as_ref().map_or_else(|| "a route".to_owned(), |name| format!("route `{}`", name.value));
@@ -80,27 +87,20 @@ fn route(
     let target = target::target(raw, &of, span, context);
     let rewrite =
         raw.path.as_ref().zip(matched.as_ref()).and_then(|(text, (_, path))| rewrite(text, path, context));
-    let timeout = context.time_or_none(raw.timeout.request.as_ref());
-    if let (Some(None), Some(text), None) = (timeout, &raw.timeout.request, &raw.timeout.idle) {
-        let message = format!("{of} may wait for its answer for ever");
-        context.warn(
-            Code::NoDeadline,
-            text.0.span,
-            message,
-            "say how long it may be silent: `timeout: { request: none, idle: 60s }`",
-        );
-    }
+    let common = file.defaults.as_ref().map(|defaults| &defaults.value.timeout);
+    let times = serving::times((&raw.timeout, common), &of, context);
     let hosts = hosts(&raw.hosts, context);
     let when = when(&raw.when, context);
     let deprecated = raw.deprecated.as_ref().map(|one| deprecation(one, context));
     let headers = headers::rules(&raw.headers, context).over(&defaults.headers);
     let max_body = context.size_or_none(raw.body.max.as_ref(), MAX_BODY);
-    let idle = raw.timeout.idle.as_ref().map(|time| context.time(Some(time), Duration::ZERO));
     let min_rate = min_rate(&raw.body, context);
     let ip = address::rules(raw.ip.as_ref(), &of, context);
     let cors = cors::cors(raw.cors.as_ref(), context).unwrap_or_else(|| defaults.cors.clone());
     let (methods, path) = matched?;
-    let auth = auth?;
+    let (auth, target) = (auth?, target?);
+    let to = serving::Serving { of: &of, file, services, target: &target };
+    to.in_time(&times, raw.retry.is_none() && defaults.retry.is_none(), context);
     Some(Route {
         name: Arc::from(name?.value.as_str()),
         line: span.line as usize,
@@ -115,11 +115,16 @@ fn route(
         passes_authorization: auth.passes_authorization,
         limits: Vec::new(),
         cors,
-        target: target?,
         rewrite,
         headers: headers.into_meaning(),
-        request_timeout: timeout,
-        idle_timeout: idle,
+        request_timeout: times.request,
+        idle_timeout: times.idle,
+        per_try_timeout: times.per_try.map(|(one, _)| one),
+        retries: raw.retry.is_none() && defaults.retry.is_none(),
+        upgrade: to.upgrade(raw, context),
+        on_open: to.on_open(raw, context),
+        critical: raw.critical.as_ref().is_some_and(|on| on.value),
+        target,
         deprecated: match deprecated {
             Some(deprecated) => Some(deprecated?),
             None => None,

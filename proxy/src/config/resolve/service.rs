@@ -1,13 +1,14 @@
 //! `services:`.
 
-use super::{listener::is_private, names, pem, sidecar};
-use crate::config::context::{Context, address_help};
+use super::{names, pem, probe, resilience, sidecar, source, target};
+use crate::config::context::Context;
 use crate::config::diagnostic::Code;
-use crate::config::findings::Finding;
+use crate::config::leaf::Time;
 use crate::config::raw;
-use crate::config::service::{Balance, Endpoint, Pool, Protocol, Service, ServiceTimeout, UpstreamTls};
-use crate::config::tree::{Spanned, Text};
-use std::net::SocketAddr;
+use crate::config::route::Sticky;
+use crate::config::service::{Balance, Pool, Protocol, Service, ServiceTimeout, UpstreamTls};
+use crate::config::tree::{Span, Spanned, Text};
+use crate::config::units::show_time;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,34 +25,122 @@ pub(super) fn services(raw: &raw::File, context: &Context<'_>) -> Vec<Service> {
 fn service(name: &Text, raw: &raw::Service, context: &Context<'_>) -> Service {
     context.name(name, "a service");
     let of = format!("service `{}`", name.value);
-    let list = context.required(raw.endpoints.as_ref(), "endpoints", &of, name.span);
-    if let Some(list) = list.filter(|list| list.value.is_empty()) {
-        let message = format!("{of} has no endpoint");
-        context.error(Code::BadValue, list.span, message, "add one, as in `[\"127.0.0.1:8001\"]`");
-    }
-    let listed = list.map(|list| list.value.as_slice()).unwrap_or_default();
     let protocol = match (&raw.mesh, &raw.protocol) {
         (Some(_), None) => Protocol::H2,
         (_, written) => protocol(written.as_ref()),
     };
-    let plain_http = raw.tls.is_none() && raw.mesh.is_none() && protocol != Protocol::Tcp;
-    let endpoints: Vec<Endpoint> =
-        listed.iter().filter_map(|one| endpoint(one, plain_http, context)).collect();
+    let http = protocol != Protocol::Tcp;
+    let plain_http = raw.tls.is_none() && raw.mesh.is_none() && http;
+    if !http {
+        of_http_only(raw, context);
+    }
+    let timeout = of_bytes(protocol, raw.timeout.idle.is_some(), timeout(&raw.timeout, context));
+    let retry = resilience::retry(raw.retry.as_ref(), context).filter(|_| http);
+    if let (Some(retry), Some(per_try)) = (&retry, &raw.timeout.per_try) {
+        let attempts = attempts_of(raw).unwrap_or(per_try.0.span);
+        in_time((attempts, retry.attempts), &timeout, context);
+    }
     Service {
         name: Arc::from(name.value.as_str()),
-        endpoints,
-        balance: match raw.balance.as_ref().map(|balance| balance.value) {
-            Some(raw::Balance::RoundRobin) => Balance::RoundRobin,
-            Some(raw::Balance::LeastRequest) | None => Balance::LeastRequest,
-        },
+        source: source::source((name, &of), raw, plain_http, context),
+        balance: balance(raw, http, context),
         protocol,
         declared: raw.protocol.is_some() || raw.mesh.is_some() || raw.tls.is_some(),
         tls: raw.tls.as_ref().and_then(|tls| upstream_tls(tls, context)),
         mesh: raw.mesh.as_ref().and_then(|id| names::spiffe_id(id, context)),
         plain_identity: raw.identity.is_some(),
         local: raw.local.as_ref().and_then(|text| sidecar::own_address(text, context)),
-        timeout: of_bytes(protocol, raw.timeout.idle.is_some(), timeout(&raw.timeout, context)),
+        timeout,
         pool: pool(&raw.pool, context),
+        health: raw.health.as_ref().and_then(|health| probe::health(health, protocol, context)),
+        retry,
+        bulkhead: or_off(http, raw.bulkhead.as_ref(), |raw| resilience::bulkhead(raw, context)),
+        breaker: raw.breaker.as_ref().and_then(|breaker| resilience::breaker(breaker, context)),
+        outlier: or_off(http, raw.outlier.as_ref(), |raw| resilience::outlier(raw, context)),
+        slow_start: raw.slow_start.as_ref().map(|time| context.time(Some(time), Duration::ZERO)),
+    }
+}
+
+/// What is on by default for HTTP. Connections of bytes last as long as they like: for them it is on when it is written.
+pub(super) fn or_off<R, T>(
+    http: bool,
+    raw: Option<&Spanned<raw::OrNone<R>>>,
+    read: impl FnOnce(Option<&Spanned<raw::OrNone<R>>>) -> Option<T>,
+) -> Option<T> {
+    if http || raw.is_some() { read(raw) } else { None }
+}
+
+/// What makes no sense where nobody knows where a request ends.
+fn of_http_only(raw: &raw::Service, context: &Context<'_>) {
+    let off = |retry: &&Spanned<raw::OrNone<raw::Retry>>| matches!(retry.value, raw::OrNone::Rule(_));
+    let keys = [
+        (
+            "retry",
+            raw.retry.as_ref().filter(off).map(|retry| retry.span),
+            "bytes that were sent cannot be sent again: nobody knows what they did",
+        ),
+        (
+            "breaker",
+            raw.breaker.as_ref().map(|breaker| breaker.span),
+            "in bytes nobody sees whether an answer was a failure; `outlier` leaves out endpoints that take no connections",
+        ),
+        (
+            "timeout.per_try",
+            raw.timeout.per_try.as_ref().map(|time| time.0.span),
+            "there are no requests to time",
+        ),
+    ];
+    for (key, span, why) in keys {
+        if let Some(span) = span {
+            let message = format!("`{key}` is about HTTP, but this service speaks tcp: {why}");
+            context.error(Code::Conflict, span, message, "remove it");
+        }
+    }
+}
+
+/// How an endpoint is chosen.
+fn balance(raw: &raw::Service, http: bool, context: &Context<'_>) -> Balance {
+    let word = raw.balance.as_ref();
+    let hashed = word.filter(|word| word.value == raw::Balance::Hash);
+    let sticky = raw.hash.as_ref().and_then(|sticky| {
+        if hashed.is_none() {
+            let message = "`hash` says what `balance: hash` goes by";
+            context.error(Code::Conflict, sticky.span, message, "add `balance: hash`, or remove it");
+        }
+        let read = target::sticky(sticky, context)?;
+        if !http && read != Sticky::Ip {
+            let message = "this service speaks tcp: of a connection only the address is known";
+            context.error(Code::Conflict, sticky.span, message, "write `hash: ip`");
+        }
+        Some(read)
+    });
+    if let (Some(word), None) = (hashed, &raw.hash) {
+        let message = "`balance: hash` does not say by what";
+        let help = "add `hash: ip`, `hash: user`, `hash: { header: X-Name }` or `hash: { cookie: NAME }`";
+        context.error(Code::MissingKey, word.span, message, help);
+    }
+    match word.map(|word| word.value) {
+        Some(raw::Balance::RoundRobin) => Balance::RoundRobin,
+        Some(raw::Balance::PeakEwma) => Balance::PeakEwma,
+        Some(raw::Balance::Hash) => sticky.map(Balance::Hash).unwrap_or_default(),
+        Some(raw::Balance::LeastRequest) | None => Balance::LeastRequest,
+    }
+}
+
+/// Where the number of attempts is written.
+fn attempts_of(raw: &raw::Service) -> Option<Span> {
+    let raw::OrNone::Rule(retry) = &raw.retry.as_ref()?.value else { return None };
+    Some(retry.attempts.as_ref()?.span)
+}
+
+/// Says when there is no time for all attempts.
+fn in_time((at, attempts): (Span, u32), timeout: &ServiceTimeout, context: &Context<'_>) {
+    let (Some(request), Some(per_try)) = (timeout.request, timeout.per_try) else { return };
+    if per_try <= request && per_try.saturating_mul(attempts) > request {
+        let (one, all) = (show_time(per_try), show_time(request));
+        let message = format!("{attempts} attempts of {one} do not fit into `request` ({all})");
+        let help = "the last one is cut short; make `per_try` shorter or `request` longer";
+        context.warn(Code::Suspicious, at, message, help);
     }
 }
 
@@ -106,6 +195,14 @@ fn of_sidecar(name: &Text, service: &raw::Service, file: &raw::File, context: &C
         let help = "remove `identity`; `mesh:` services get a passport";
         context.error(Code::Conflict, identity.span, message, help);
     }
+    let outbound = file.outbound.as_ref().and_then(|outbound| outbound.value.capture.as_ref());
+    let captured = outbound.is_some_and(|word| word.value == raw::Capture::Redirect);
+    if captured && service.local.is_none() && service.endpoints.is_none() {
+        let message = format!("captured connections do not find service `{}`", name.value);
+        let help =
+            "they are known by the addresses of `endpoints:`; use those, or add `local: 127.0.0.1:PORT`";
+        context.warn(Code::UnusedService, name.span, message, help);
+    }
     if protocol(service.protocol.as_ref()) != Protocol::Tcp {
         return;
     }
@@ -113,8 +210,6 @@ fn of_sidecar(name: &Text, service: &raw::Service, file: &raw::File, context: &C
         let message = "`hosts` are asked for over HTTP, but this service speaks tcp";
         context.error(Code::Conflict, hosts.span, message, "use `local:`");
     }
-    let outbound = file.outbound.as_ref().and_then(|outbound| outbound.value.capture.as_ref());
-    let captured = outbound.is_some_and(|word| word.value == raw::Capture::Redirect);
     if service.local.is_none() && !captured {
         let message = format!("nothing leads to service `{}`: tcp does not say whom it is for", name.value);
         context.error(Code::MissingKey, name.span, message, "add `local: 127.0.0.1:PORT`");
@@ -142,77 +237,6 @@ fn membership(name: &Text, service: &raw::Service, member: bool, context: &Conte
         let message = format!("{of} is in the mesh, where a header is no evidence: it gets a passport");
         context.error(Code::Conflict, identity.span, message, "remove `identity`");
     }
-}
-
-fn endpoint(raw: &Spanned<raw::Endpoint>, plain: bool, context: &Context<'_>) -> Option<Endpoint> {
-    let (text, weight) = match &raw.value {
-        raw::Endpoint::Address(text) => (Some(text), 1),
-        raw::Endpoint::Full(full) => {
-            let text = context.required(full.address.as_ref(), "address", "an endpoint", raw.span);
-            (text, context.number(full.weight.as_ref(), (1, 1000), 1))
-        }
-    };
-    let text = text?;
-    let address = endpoint_address(text, context)?;
-    if plain && !is_private(address.ip()) {
-        let message = format!("plain HTTP to `{address}`, which is not a private address");
-        context.warn(
-            Code::PlaintextUpstream,
-            text.span,
-            message,
-            "add `tls: { name: …, ca: … }` to the service",
-        );
-    }
-    Some(Endpoint { address, weight })
-}
-
-fn endpoint_address(text: &Text, context: &Context<'_>) -> Option<SocketAddr> {
-    let value = &text.value;
-    match value.parse::<SocketAddr>() {
-        Ok(address) if address.port() == 0 => {
-            context.error(
-                Code::BadValue,
-                text.span,
-                "an endpoint needs a port above 0",
-                "write the port it listens on",
-            );
-            None
-        }
-        Ok(address) => Some(address),
-        // Somebody pasting an address with a login must not find it in the log of a failed start.
-        Err(_) if value.contains('@') => {
-            let message = "an endpoint is an address and a port, without user and password";
-            let help = "write `127.0.0.1:8080`; credentials go into a request header";
-            context.findings.add(Finding::error(Code::BadValue, text.span, message).help(help).hidden());
-            None
-        }
-        Err(_) => {
-            let (message, help) = endpoint_mistake(value);
-            context.error(Code::BadValue, text.span, message, help);
-            None
-        }
-    }
-}
-
-fn endpoint_mistake(value: &str) -> (String, String) {
-    if let Some((scheme, rest)) = value.split_once("://") {
-        let address = rest.split(['/', '?']).next().unwrap_or_default();
-        let tls =
-            if scheme == "https" { " and add `tls: { name: …, ca: … }` to the service" } else { "" };
-        let message = format!("`{value}` is a URL, an endpoint is an address and a port");
-        return (message, format!("write `{address}`{tls}"));
-    }
-    let (host, port) = value.rsplit_once(':').unwrap_or((value, ""));
-    let is_name = host.contains(|c: char| c.is_ascii_alphabetic()) && !host.contains(':');
-    if is_name && host != "localhost" {
-        let port = if port.is_empty() { "8080" } else { port };
-        let message = format!("`{value}` is a host name; endpoints are IP addresses in this version");
-        return (
-            message,
-            format!("write its address, as in `10.0.0.7:{port}`; names come with `dns:` in a later version"),
-        );
-    }
-    (format!("`{value}` is not an address with a port"), address_help(value))
 }
 
 fn upstream_tls(raw: &Spanned<raw::UpstreamTls>, context: &Context<'_>) -> Option<UpstreamTls> {
@@ -252,9 +276,22 @@ pub(super) fn is_certificate_name(text: &str) -> bool {
 /// How long it may take.
 pub(super) fn timeout(raw: &raw::ServiceTimeout, context: &Context<'_>) -> ServiceTimeout {
     const REQUEST: Duration = Duration::from_secs(15);
+    let request = context.time_or_none(raw.request.as_ref()).unwrap_or(Some(REQUEST));
     ServiceTimeout {
         connect: context.time(raw.connect.as_ref(), Duration::from_secs(1)),
-        request: context.time_or_none(raw.request.as_ref()).unwrap_or(Some(REQUEST)),
+        request,
+        per_try: raw.per_try.as_ref().map(|time| per_try(time, request, context)),
         idle: context.time(raw.idle.as_ref(), Duration::from_secs(60)),
     }
+}
+
+/// The time of one attempt; a longer one than that of the whole request would say nothing.
+pub(super) fn per_try(time: &Time, request: Option<Duration>, context: &Context<'_>) -> Duration {
+    let one = context.time(Some(time), Duration::ZERO);
+    if let Some(whole) = request.filter(|whole| one > *whole) {
+        let message =
+            format!("`per_try` ({}) is longer than `request` ({})", show_time(one), show_time(whole));
+        context.error(Code::Conflict, time.0.span, message, "one attempt is a part of the request");
+    }
+    one
 }

@@ -6,13 +6,13 @@
 //! | `outbound:` | `Outbound` (`Captured` with redirect, same routes) | `out-NAME` by host, for each service that is not tcp |
 //! | `local:` of a service | `Local` | `local-NAME`: everything to it, unless it is tcp |
 
-use super::{limits, listener, route, service};
+use super::{limits, listener, resilience, route, service};
 use crate::config::context::Context;
 use crate::config::diagnostic::Code;
 use crate::config::listener::{Caps, Listener, Role, Timeouts};
 use crate::config::raw;
 use crate::config::route::{PathPattern, PathRules, Route, Target};
-use crate::config::service::{Balance, Endpoint, Protocol, Service, ServiceId};
+use crate::config::service::{Balance, Endpoint, Protocol, Service, ServiceId, Source};
 use crate::config::sidecar::{Health, Sidecar, Workload};
 use crate::config::tree::{Span, Spanned, Text};
 use std::net::SocketAddr;
@@ -97,7 +97,7 @@ fn health(raw: &raw::Health, protocol: Protocol, context: &Context<'_>) -> Optio
 }
 
 /// A target as it is sent: absolute, nothing that would have to be escaped.
-fn health_path(text: &Text, context: &Context<'_>) -> Option<Arc<str>> {
+pub(super) fn health_path(text: &Text, context: &Context<'_>) -> Option<Arc<str>> {
     let uri = text.value.parse::<http::uri::PathAndQuery>().is_ok();
     let plain = text.value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     if !text.value.starts_with('/') || !plain || !uri {
@@ -113,10 +113,14 @@ pub(super) fn app(raw: &raw::File, sidecar: Option<&Sidecar>, context: &Context<
     let workload = sidecar.map(|sidecar| &sidecar.workload);
     let protocol = workload.map(|workload| workload.protocol).unwrap_or_default();
     let default = raw::ServiceTimeout::default();
-    let timeout = raw.workload.as_ref().map_or(&default, |workload| &workload.value.timeout);
+    let written = raw.workload.as_ref().map(|workload| &workload.value);
+    let timeout = written.map_or(&default, |workload| &workload.timeout);
+    let bulkhead = written.and_then(|workload| workload.bulkhead.as_ref());
     Service {
         name: Arc::from(APP),
-        endpoints: workload.map(|one| Endpoint { address: one.app, weight: 1 }).into_iter().collect(),
+        source: Source::Listed(
+            workload.map(|one| Endpoint { address: one.app, weight: 1, zone: None }).into_iter().collect(),
+        ),
         balance: Balance::default(),
         protocol,
         declared: true,
@@ -126,6 +130,15 @@ pub(super) fn app(raw: &raw::File, sidecar: Option<&Sidecar>, context: &Context<
         local: None,
         timeout: service::of_bytes(protocol, timeout.idle.is_some(), service::timeout(timeout, context)),
         pool: service::pool(&raw::Pool::default(), context),
+        // There is only the one: whoever called can try elsewhere, and nobody else can be left out.
+        health: None,
+        retry: None,
+        bulkhead: service::or_off(protocol != Protocol::Tcp, bulkhead, |raw| {
+            resilience::bulkhead(raw, context)
+        }),
+        breaker: None,
+        outlier: None,
+        slow_start: None,
     }
 }
 

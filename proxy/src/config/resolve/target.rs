@@ -68,7 +68,8 @@ fn split(raw: &Spanned<Vec<Spanned<raw::Share>>>, context: &Context<'_>) -> Opti
     Some(shares)
 }
 
-fn sticky(raw: &Spanned<raw::Sticky>, context: &Context<'_>) -> Option<Sticky> {
+/// What keeps a caller where it is.
+pub(super) fn sticky(raw: &Spanned<raw::Sticky>, context: &Context<'_>) -> Option<Sticky> {
     match &raw.value {
         raw::Sticky::Ip => Some(Sticky::Ip),
         raw::Sticky::User => Some(Sticky::User),

@@ -71,6 +71,11 @@ impl ResponseGate {
         self.ask(if method_is_head { Asked::Head } else { Asked::Other });
     }
 
+    /// Whether HTTP has ended with a 101.
+    pub const fn is_tunnel(&self) -> bool {
+        matches!(self.state, State::Tunnel)
+    }
+
     /// The same for a request that asks to switch protocols. After a 101 everything passes.
     pub fn expect_upgrade(&mut self) {
         self.ask(Asked::Upgrade);

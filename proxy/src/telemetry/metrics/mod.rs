@@ -204,6 +204,8 @@ fn render_workers(workers: &[Arc<Registry>], encoder: &mut Encoder) {
     encoder.numbers(&names::LIMIT, pairs(workers, |worker| &worker.limited, [label::VERDICT, label::LIMIT]));
     encoder
         .numbers(&names::LIMIT_STORE, pairs(workers, |worker| &worker.store, [label::EVENT, label::REASON]));
+    encoder
+        .numbers(&names::DEGRADED, pairs(workers, |worker| &worker.degraded, [label::ROUTE, label::REASON]));
     encoder.number(&names::SERIES_OVERFLOW, workers.iter().map(|worker| worker.overflow.get()).sum::<u64>());
     let connections: Vec<_> = workers.iter().map(|worker| &worker.connections).collect();
     connections::encode(&connections, encoder);

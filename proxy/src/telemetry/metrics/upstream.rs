@@ -33,6 +33,10 @@ pub(super) struct ServiceCells {
     connects: Count,
     reused: Count,
     resends: Count,
+    retries: Count,
+    retries_refused: Count,
+    overflows: Count,
+    ejections: Count,
     failures: Shared<(&'static str, Count)>,
     attempts: Shared<(AttemptEnd, Histogram<16>)>,
 }
@@ -55,6 +59,10 @@ impl ServiceMetrics {
             connects: Count::default(),
             reused: Count::default(),
             resends: Count::default(),
+            retries: Count::default(),
+            retries_refused: Count::default(),
+            overflows: Count::default(),
+            ejections: Count::default(),
             failures: Shared::default(),
             attempts: Shared::default(),
         });
@@ -113,6 +121,26 @@ impl ServiceMetrics {
     pub fn resent(&self) {
         self.cells.resends.add(1);
     }
+
+    /// A request goes out again because its attempt failed.
+    pub fn retried(&self) {
+        self.cells.retries.add(1);
+    }
+
+    /// It would, but the budget is spent.
+    pub fn retry_refused(&self) {
+        self.cells.retries_refused.add(1);
+    }
+
+    /// There was no place for a request.
+    pub fn overflowed(&self) {
+        self.cells.overflows.add(1);
+    }
+
+    /// An endpoint was left out for its failures.
+    pub fn ejected(&self) {
+        self.cells.ejections.add(1);
+    }
 }
 
 /// One open connection to a service, as the gauges see it.
@@ -156,6 +184,9 @@ pub(super) struct Totals {
     failures: BTreeMap<Labels, u64>,
     reused: BTreeMap<Labels, u64>,
     resends: BTreeMap<Labels, u64>,
+    retries: BTreeMap<Labels, u64>,
+    overflows: BTreeMap<Labels, u64>,
+    ejections: BTreeMap<Labels, u64>,
 }
 
 impl Totals {
@@ -173,9 +204,13 @@ impl Totals {
         }
         add(&mut self.reused, service(), &cells.reused);
         add(&mut self.resends, service(), &cells.resends);
+        add(&mut self.retries, service().with(label::RESULT, "made"), &cells.retries);
+        add(&mut self.retries, service().with(label::RESULT, "refused"), &cells.retries_refused);
+        add(&mut self.overflows, service(), &cells.overflows);
+        add(&mut self.ejections, service(), &cells.ejections);
     }
 
-    /// Writes the six families.
+    /// Writes the families.
     pub(super) fn encode(self, encoder: &mut Encoder) {
         encoder.histograms(&names::CLIENT_DURATION, &DURATION, &self.duration);
         encoder.numbers(&names::CLIENT_OPEN, self.open);
@@ -183,6 +218,9 @@ impl Totals {
         encoder.numbers(&names::CONNECT_FAILURES, self.failures);
         encoder.numbers(&names::REUSED, self.reused);
         encoder.numbers(&names::RESENDS, self.resends);
+        encoder.numbers(&names::RETRIES, self.retries);
+        encoder.numbers(&names::OVERFLOWS, self.overflows);
+        encoder.numbers(&names::EJECTIONS, self.ejections);
     }
 }
 

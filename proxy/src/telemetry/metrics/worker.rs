@@ -35,6 +35,7 @@ pub(super) struct Registry {
     pub(super) authenticated: Arc<Shared<Pair>>,
     pub(super) limited: Arc<Shared<Pair>>,
     pub(super) store: Arc<Shared<Pair>>,
+    pub(super) degraded: Arc<Shared<Pair>>,
     pub(super) overflow: Count,
 }
 
@@ -50,6 +51,7 @@ pub struct WorkerMetrics {
     authenticated: Tally,
     limited: Tally,
     store: Tally,
+    degraded: Tally,
 }
 
 impl WorkerMetrics {
@@ -65,6 +67,7 @@ impl WorkerMetrics {
         let authenticated = Tally::new(Arc::clone(&registry.authenticated));
         let limited = Tally::new(Arc::clone(&registry.limited));
         let store = Tally::new(Arc::clone(&registry.store));
+        let degraded = Tally::new(Arc::clone(&registry.degraded));
         Rc::new(Self {
             registry,
             exchanges,
@@ -75,6 +78,7 @@ impl WorkerMetrics {
             authenticated,
             limited,
             store,
+            degraded,
         })
     }
 
@@ -142,6 +146,11 @@ impl WorkerMetrics {
     /// Something went wrong with the store of counts: `error` and why, or `breaker` and its new state.
     pub fn store(&self, event: &str, what: &str) {
         self.store.count(event, what);
+    }
+
+    /// Somebody else than the service of a route has answered.
+    pub fn degraded(&self, route: &str, reason: &str) {
+        self.degraded.count(route, reason);
     }
 
     /// A connection was accepted; it counts as open until the guard is dropped.
