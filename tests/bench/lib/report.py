@@ -17,6 +17,7 @@ COMPARED = {
     "pair": (("pair-portcullis", "pair-user"), ("pair-envoy",)),
     "auth": (("auth-portcullis",), ("auth-envoy", "auth-haproxy")),
     "limit": (("limit-leased",), ("limit-none",)),
+    "resilience": (("resilience-on",), ("resilience-off",)),
 }
 # Lists of measures in the results.
 KINDS = ("traffic", "memory", "pair_memory", *(row.kept for row in latency.ROWS), "admission")
@@ -184,7 +185,7 @@ def title(results, name):
     """A competitor with its version."""
     _, tool, _, words = ALL[name]
     found = results["versions"].get(tool)
-    plain = name in ("relay", "portcullis+log", "pair-user") or ALL[name][0].group == "limit"
+    plain = name in ("relay", "portcullis+log", "pair-user") or ALL[name][0].group in ("limit", "resilience")
     return f"{words} {found}" if found and not plain else words
 
 

@@ -72,6 +72,10 @@ ROWS = [
         "limit-leased", "HTTP/1 → HTTP/1, limit leased from a store", "wrk", ("limit-exact",),
         lambda load, c, s: load.wrk(c.url(), s), group="limit",
     ),
+    Row(
+        "resilience", "HTTP/1 → HTTP/1, everything on that looks after a service", "wrk", (),
+        lambda load, c, s: load.wrk(c.url(), s), group="resilience",
+    ),
 ]  # fmt: skip
 
 
