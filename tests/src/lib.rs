@@ -15,6 +15,10 @@
 //! | [`Ca`]       | the real authority: its folder, its commands, its server                              |
 //! | [`redis`]    | real Redis servers, sentinels, a cluster                                              |
 //! | [`issuer`]   | an issuer of tokens, and tokens others make                                           |
+//! | [`FaultProxy`] | spoils what passes between edge and upstream                                        |
+//! | [`Backend`]  | a service in a process of its own, to be stopped and killed                           |
+//! | [`NameServer`] | a real name server whose records change                                             |
+//! | [`PythonServer`] | programs in Python: gRPC, WebSocket                                            |
 //! | [`sidecar`]  | a whole mesh: authority, sidecars, edge, forgers                                       |
 //! | [`Report`]   | collects what was wrong in the rows of a table, so that one run shows all of it       |
 
@@ -29,15 +33,23 @@ pub mod mutual_tls;
 pub mod upstream;
 pub mod edge;
 pub mod client;
+pub mod fault;
+pub mod backend;
+pub mod names;
+pub mod python;
 pub mod redis;
 pub mod issuer;
 pub mod sidecar;
 
+pub use backend::Backend;
 pub use ca::{Ca, CaServer, Ran};
 pub use certs::{Authority, Identity};
 pub use client::{Client, Frames, H2, H2Response, ProxyHeader, Raw, TlsClient};
 pub use edge::{Addressed, Config, Edge, Metrics};
+pub use fault::{Fault, FaultProxy};
 pub use message::{Headers, Request, Response};
+pub use names::NameServer;
+pub use python::PythonServer;
 pub use report::Report;
 pub use upstream::{BlackHole, H2Reply, Refused, Reply, Upstream, Wire};
 

@@ -98,11 +98,11 @@ fn nobody_imports_the_assembly_but_the_commands_that_start_it() {
 }
 
 /// What stands side by side and must not know of each other.
-const STAGES: [&str; 8] =
-    ["listener", "tls", "admission", "route", "identity", "transform", "balance", "upstream"];
+const STAGES: [&str; 9] =
+    ["listener", "tls", "admission", "route", "identity", "transform", "resilience", "balance", "upstream"];
 
 /// The exceptions, each with its reason.
-const SEAMS: [(&str, &str, &str); 11] = [
+const SEAMS: [(&str, &str, &str); 13] = [
     ("admission", "route::path", "a path of a rule is compared as a path of a route"),
     ("admission", "identity::principal", "a rule asks who the user is and what its scopes are"),
     ("admission", "upstream::fetch", "issuers of tokens are asked for keys and judgements"),
@@ -111,6 +111,8 @@ const SEAMS: [(&str, &str, &str); 11] = [
     ("listener", "tls", "a listener shakes hands before it reads"),
     ("upstream", "tls", "a connection to a service shakes hands too"),
     ("upstream", "balance", "a service owns the state its endpoints are chosen by"),
+    ("upstream", "resilience", "the one shell around what resilience decides is where attempts are made"),
+    ("upstream", "route::split", "the place of an endpoint on the ring is found as that of a caller"),
     ("upstream", "listener::gate", "answers are held to the same framing rules as requests"),
     ("upstream", "identity", "protected names are deleted from trailers while they stream"),
     ("transform", "route", "a rewrite fills in what the match left"),
@@ -139,7 +141,7 @@ fn stages_do_not_import_each_other() {
 
 #[test]
 fn what_belongs_to_one_folder_stays_in_it() {
-    let law: [(&str, &[&str]); 7] = [
+    let law: [(&str, &[&str]); 8] = [
         ("config::raw", &["proxy/src/config/"]),
         (
             "rustls::",
@@ -154,6 +156,7 @@ fn what_belongs_to_one_folder_stays_in_it() {
             ],
         ),
         ("rusqlite", &["ca/src/store/"]),
+        ("hickory", &["discovery/src/dns/"]),
         (
             "rcgen",
             &[
@@ -169,7 +172,7 @@ fn what_belongs_to_one_folder_stays_in_it() {
         ("anyhow", &["proxy/src/cli/", "proxy/src/main.rs", "examples/"]),
     ];
     let mut report = Report::new();
-    let all = ["proxy/src", "ca/src", "examples/src"].into_iter().flat_map(product);
+    let all = ["proxy/src", "ca/src", "discovery/src", "examples/src"].into_iter().flat_map(product);
     for source in all {
         report.row(&source.path, "");
         for (word, homes) in law {
@@ -199,7 +202,7 @@ fn the_authority_and_the_discovery_know_nothing_of_the_proxy() {
 }
 
 /// Files of those folders that ask somebody outside, wait, or read what the machine says.
-const SHELLS: [&str; 9] = [
+const SHELLS: [&str; 14] = [
     "admission/authenticate/authenticator.rs",
     "admission/authenticate/introspect/mod.rs",
     "admission/authenticate/issuer/keeper.rs",
@@ -209,15 +212,21 @@ const SHELLS: [&str; 9] = [
     "admission/limit/redis/instances.rs",
     "admission/limit/redis/keeper.rs",
     "admission/overload/",
+    "resilience/bulkhead",
+    "discovery/src/clock.rs",
+    "discovery/src/dns/",
+    "discovery/src/feed.rs",
+    "discovery/src/file.rs",
 ];
 
 /// Folders in which every other file decides and does nothing else.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "proxy/src/admission/",
     "proxy/src/route/",
     "proxy/src/identity/",
     "proxy/src/transform/",
     "proxy/src/balance/",
+    "proxy/src/resilience/",
     "proxy/src/listener/gate/",
     "discovery/src/",
 ];
@@ -253,9 +262,10 @@ fn what_decides_is_pure() {
 
 #[test]
 fn the_clock_is_read_in_one_place() {
-    for source in product("proxy/src").into_iter().chain(product("ca/src")) {
+    for source in ["proxy/src", "ca/src", "discovery/src"].into_iter().flat_map(product) {
         let reads = ["Instant::now", "SystemTime::now"].iter().any(|word| source.code.contains(word));
-        let home = ["proxy/src/clock.rs", "ca/src/clock.rs"].contains(&source.path.as_str());
+        let home = ["proxy/src/clock.rs", "ca/src/clock.rs", "discovery/src/clock.rs"]
+            .contains(&source.path.as_str());
         assert!(!reads || home, "{} reads the clock", source.path);
     }
 }

@@ -147,15 +147,14 @@ fn a_body_that_is_not_as_long_as_announced_never_arrives_as_a_request() {
     ] {
         report.row("H12", name);
         let mut frames = Frames::connect(edge.address());
-        frames.headers(
-            1,
-            flag::END_HEADERS,
-            &[(":method", "POST"), HTTP, A, PATH, ("content-length", length)],
-        );
+        let head = Frames::block(&[(":method", "POST"), HTTP, A, PATH, ("content-length", length)]);
+        let mut all = Frames::bytes(kind::HEADERS, flag::END_HEADERS, 1, &head);
         for (index, part) in parts.iter().enumerate() {
             let last = if index + 1 == parts.len() { flag::END_STREAM } else { flag::NONE };
-            frames.frame(kind::DATA, last, 1, part);
+            all.extend(Frames::bytes(kind::DATA, last, 1, part));
         }
+        // In one piece: a request that announces nothing is whole with its head, if that comes alone.
+        frames.send(&all);
         let ended = frames.ending(1);
         report.check(ended.refused(), || format!("{ended:?}"));
         report.equal("requests upstream", upstream.count(), 0);

@@ -148,7 +148,8 @@ fn scene(rows: &[Row]) -> (Upstream, Edge) {
             None => wire.reply(request, &portcullis_tests::Reply::new(200).body("sound")),
         }
     });
-    let edge = Edge::with(|c| c.service("api", &upstream).route("* /**", "api").workers(1));
+    let edge =
+        Edge::with(|c| c.service_with("api", &[&upstream], "retry: none").route("* /**", "api").workers(1));
     (upstream, edge)
 }
 

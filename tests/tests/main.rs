@@ -11,6 +11,8 @@ mod slow_peers;
 mod listeners;
 mod routing;
 mod upstreams;
+mod resilience;
+mod streams;
 mod admission;
 mod answers;
 mod reload;

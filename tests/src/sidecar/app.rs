@@ -73,6 +73,20 @@ impl Relay {
         Self { app, through }
     }
 
+    /// One that hands on the trace of its request, as applications do, and answers with the status of its call.
+    pub fn passing(service: &'static str) -> Self {
+        let through: Arc<OnceLock<SocketAddr>> = Arc::default();
+        let way = Arc::clone(&through);
+        let app = Upstream::answering(move |request| {
+            let Some(outbound) = way.get() else { return Reply::new(500).body("no sidecar yet") };
+            let trace = request.header("traceparent").unwrap_or_default();
+            let call =
+                Client::new(&request.method, &request.target).host(service).header("traceparent", trace);
+            Reply::new(call.send(*outbound).status)
+        });
+        Self { app, through }
+    }
+
     /// One that calls the same path at `service` and copies `Txn-Token`, as an application should, unless the request says
     /// `X-Forget: 1`.
     pub fn to(service: &'static str) -> Self {

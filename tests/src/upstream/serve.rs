@@ -92,6 +92,16 @@ impl Wire {
         transport.write_all(bytes.as_ref()).and_then(|()| transport.flush()).is_ok()
     }
 
+    /// What comes next, as it is; `None` at the end.
+    pub fn receive(&mut self) -> Option<Vec<u8>> {
+        if !self.inbox.is_empty() {
+            return Some(std::mem::take(&mut self.inbox));
+        }
+        let mut buffer = [0; 16 * 1024];
+        let read = self.transport.as_mut()?.read(&mut buffer).ok().filter(|read| *read > 0)?;
+        Some(buffer[..read].to_vec())
+    }
+
     /// Sends a sound answer.
     pub fn reply(&mut self, request: &Request, reply: &Reply) {
         self.send(reply.bytes(&request.method));
