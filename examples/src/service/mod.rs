@@ -8,9 +8,11 @@ mod catalog;
 mod issuer;
 mod orders;
 mod payment;
+mod trouble;
 mod users;
 
 pub use call::{Call, Called};
+use trouble::Trouble;
 
 use crate::options;
 use anyhow::{Context as _, bail};
@@ -22,9 +24,9 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::convert::Infallible;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -111,6 +113,7 @@ struct Running {
     /// Where it calls others.
     outbound: Option<u16>,
     service: RefCell<Box<dyn Service>>,
+    trouble: Cell<Trouble>,
 }
 
 /// Runs a service until SIGTERM or Ctrl-C.
@@ -124,7 +127,8 @@ pub async fn run(options: options::Service) -> anyhow::Result<()> {
         "issuer" => Box::new(issuer::Issuer::at(port)?),
         _ => bail!("there is no service {name}; there are catalog, orders, users, payment and issuer"),
     };
-    let running = Rc::new(Running { name, outbound, service: RefCell::new(service) });
+    let service = RefCell::new(service);
+    let running = Rc::new(Running { name, outbound, service, trouble: Cell::default() });
     let listener =
         TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("cannot use port {port}"))?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -155,7 +159,7 @@ async fn accept(listener: TcpListener, running: Rc<Running>) {
 async fn exchange(
     request: hyper::Request<Incoming>,
     running: &Running,
-) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+) -> io::Result<hyper::Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("-").to_owned();
     let line = format!("{} {}", head.method, head.uri);
@@ -165,13 +169,35 @@ async fn exchange(
             // Asked every second: no line in the log.
             return Ok(Answer::ok(json!({ "status": "ok" })).into_response(&running.name));
         }
-        Ok(body) => running.answer(Request::read(head, body.to_bytes())).await,
+        Ok(body) => {
+            let request = Request::read(head, body.to_bytes());
+            match running.press(&request) {
+                Some(answer) => answer,
+                None => {
+                    running.trouble.get().suffer().await?;
+                    running.answer(request).await
+                }
+            }
+        }
     };
     println!("{line} {} request-id={id}", answer.status.as_u16());
     Ok(answer.into_response(&running.name))
 }
 
 impl Running {
+    /// Somebody presses the button that makes trouble.
+    fn press(&self, request: &Request) -> Option<Answer> {
+        if request.method != "POST" || request.path != "/trouble" {
+            return None;
+        }
+        let word = request.parameter("is").unwrap_or_default();
+        let Some(trouble) = Trouble::read(&word) else {
+            return Some(Answer::fault(StatusCode::BAD_REQUEST, "?is=slow, dead or nothing"));
+        };
+        self.trouble.set(trouble);
+        Some(Answer::ok(json!({ "trouble": word })))
+    }
+
     async fn answer(&self, mut request: Request) -> Answer {
         let needed = self.service.borrow().needs(&request);
         if let Some((call, outbound)) = needed.zip(self.outbound) {

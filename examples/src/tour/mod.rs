@@ -6,6 +6,7 @@
 mod admission;
 mod check;
 mod steps;
+mod trouble;
 
 use crate::folder::Folder;
 use crate::ports::{ADMIN, EDGE, ISSUER, MEMBERS, PEOPLE, Ports};
@@ -76,6 +77,9 @@ impl Tour<'_> {
         }
         let base =
             if to.person.is_some() { format!("https://{}", people::HOST) } else { "http://127.0.0.1".into() };
+        if ask.method == "POST" && ask.body.is_empty() {
+            command += " -X POST";
+        }
         let _ = write!(command, " '{base}:{}{}'", to.port, ask.target);
         for (name, value) in ask.headers {
             let _ = write!(command, " -H '{name}: {value}'");
@@ -126,6 +130,8 @@ impl Tour<'_> {
             Through::EdgeAs(_) => PEOPLE,
             Through::CallsOf(member) => member.outbound(),
             Through::SidecarOf(member) => member.mesh(),
+            Through::AppOf(member) => member.app(),
+            Through::AdminOf(member) => member.admin(),
         };
         let person = match ask.through {
             Through::EdgeAs(name) => Some((self.folder.path("people"), name)),
@@ -177,7 +183,11 @@ mod tests {
         for ask in asked {
             let command = tour.curl(ask, ask.flags);
 
-            assert_eq!(ask.method == "POST", command.contains(" -d '"), "{command}");
+            assert_eq!(
+                ask.method == "POST",
+                command.contains(" -d '") || command.contains(" -X POST"),
+                "{command}"
+            );
             assert_eq!(ask.target.contains('%'), command.contains("--path-as-is"), "{command}");
             assert_eq!(command.contains("https://"), command.contains("--cert "), "{command}");
             assert_eq!(command.matches('\'').count() % 2, 0, "{command}");

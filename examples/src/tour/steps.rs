@@ -1,6 +1,6 @@
 //! The table of the tour: what is done, what is expected of it, how long it may take.
 
-use super::admission;
+use super::{admission, trouble};
 use crate::client::Reply;
 use crate::ports::{MEMBERS, Member};
 use anyhow::{anyhow, ensure};
@@ -63,6 +63,10 @@ pub enum Through {
     CallsOf(&'static Member),
     /// To a sidecar from outside, where only members of the mesh are heard.
     SidecarOf(&'static Member),
+    /// To an application itself, past its sidecar: only from this machine.
+    AppOf(&'static Member),
+    /// To the admin listener of a sidecar.
+    AdminOf(&'static Member),
 }
 
 /// What somebody shows in a header to say who it is.
@@ -111,7 +115,7 @@ impl Act {
 }
 
 const CATALOG: &Member = &MEMBERS[0];
-const PAYMENT: &Member = &MEMBERS[3];
+pub const PAYMENT: &Member = &MEMBERS[3];
 
 /// A GET, once, that nothing is said about yet.
 pub const ASK: Ask = Ask {
@@ -143,7 +147,7 @@ pub const ORDER: Ask = Ask {
     ..ASK
 };
 
-pub const STEPS: [Step; 13] = [
+pub const STEPS: [Step; 15] = [
     Step {
         title: "A search. The catalog knows the path as /api/products, the edge rewrites it; in between it is mutual TLS.",
         meanwhile: None,
@@ -288,6 +292,8 @@ pub const STEPS: [Step; 13] = [
             ..ASK
         })],
     },
+    trouble::SLOW,
+    trouble::DEAD,
     Step {
         title: "A new root for everybody, while alice goes on ordering. Start this first, in a terminal of its own:",
         meanwhile: Some(Ask { expect: "201 201 201 …, to the end: not one order is lost", ..ORDER }),
