@@ -11,7 +11,7 @@ pub use metrics::Metrics;
 
 use crate::message::Response;
 use crate::output::Output;
-use crate::{Client, program, wait};
+use crate::{Client, field, program, wait};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -165,6 +165,14 @@ impl Edge {
     pub fn wait_for_lines(&self, count: usize) -> Vec<Value> {
         self.output.wait_for_lines(count);
         self.output.lines()
+    }
+
+    /// Waits for the line in the access log of the exchange that had this answer.
+    pub fn line_of(&self, answer: &Response) -> Value {
+        let id = answer.header("x-request-id").expect("an answer with X-Request-ID");
+        wait::eventually("the line of the exchange", || {
+            self.access_log().into_iter().find(|line| field(line, "portcullis.request_id") == id)
+        })
     }
 
     /// Waits until a message holds `part`; the message.

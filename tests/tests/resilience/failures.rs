@@ -17,11 +17,10 @@ struct Seen {
 }
 
 fn ask(edge: &Edge, request: &Client) -> Seen {
-    let lines = edge.line_count();
     let begun = wait::now();
     let answer = request.send(edge.address());
     let took = begun.elapsed();
-    let line = edge.wait_for_lines(lines + 1).pop().expect("a line");
+    let line = edge.line_of(&answer);
     Seen {
         status: answer.status,
         proxy_status: answer.header("proxy-status").unwrap_or_default().to_owned(),
