@@ -2,7 +2,7 @@
 
 use super::logging::LogLevel;
 use crate::resilience::breaker::Forced;
-use crate::telemetry::metrics::Hub;
+use crate::telemetry::metrics::Format;
 use serde::Serialize;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub struct AdminContext {
     /// Where the process stands: what `/ready` answers.
     pub lifecycle: Arc<Lifecycle>,
-    /// What `/metrics` shows.
-    pub hub: Arc<Hub>,
+    /// `/metrics`.
+    pub metrics: Scrape,
     /// Bearer token demanded by everything but `/live` and `/ready`; `None` = none.
     pub token: Option<String>,
     /// `/server_info`: an object about this process.
@@ -47,15 +47,18 @@ impl std::fmt::Debug for AdminContext {
 }
 
 /// What is behind a listener.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) enum Site {
     /// All endpoints.
     Admin(Rc<AdminContext>),
     /// `GET /metrics` alone.
-    Metrics(Arc<Hub>),
+    Metrics(Scrape),
     /// `GET /ready` and `GET /live` alone.
     Ready(super::ready::ReadySite),
 }
+
+/// Everything that is counted, as it is now.
+pub type Scrape = Rc<dyn Fn(Format) -> String>;
 
 /// Orders a breaker; `false`: there is none of that name.
 pub type SetBreaker = Box<dyn Fn(&str, Option<Forced>) -> bool>;

@@ -1,13 +1,13 @@
 //! Which pages there are and what they answer.
 
 use super::bind::Reach;
-use super::context::{AdminContext, ReloadRefused, Site, State};
+use super::context::{AdminContext, ReloadRefused, Scrape, Site, State};
 use super::door;
 use super::redact::redact;
 use super::reply::{Problem, Reply, json, reply, text};
 use super::table::{Row, table};
 use crate::resilience::breaker::Forced;
-use crate::telemetry::metrics::{Format, Hub};
+use crate::telemetry::metrics::Format;
 use http::header::ACCEPT;
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -68,7 +68,7 @@ const PAGES: [Page; 13] = [
 pub(super) async fn answer(site: &Site, reach: Reach, request: &Parts) -> Reply {
     let answered = match site {
         Site::Admin(context) => admin(context, reach, request).await,
-        Site::Metrics(hub) => metrics_only(hub, reach, request),
+        Site::Metrics(scrape) => metrics_only(scrape, reach, request),
         Site::Ready(site) => super::ready::answer(site, request),
     };
     answered.unwrap_or_else(Problem::reply)
@@ -94,7 +94,7 @@ async fn admin(context: &AdminContext, reach: Reach, request: &Parts) -> Result<
 }
 
 /// A listener for scrapers: the Host is checked only where a browser could be tricked into reaching it.
-fn metrics_only(hub: &Hub, reach: Reach, request: &Parts) -> Result<Reply, Problem> {
+fn metrics_only(scrape: &Scrape, reach: Reach, request: &Parts) -> Result<Reply, Problem> {
     if !matches!(reach, Reach::Tcp(bound) if !bound.is_loopback()) {
         door::check_host(reach, &request.uri, &request.headers).map_err(Problem::Door)?;
     }
@@ -104,7 +104,7 @@ fn metrics_only(hub: &Hub, reach: Reach, request: &Parts) -> Result<Reply, Probl
     if !takes(READ, &request.method) {
         return Err(Problem::Method(READ));
     }
-    Ok(metrics(hub, request))
+    Ok(metrics(scrape, request))
 }
 
 fn takes(allow: &str, method: &Method) -> bool {
@@ -117,7 +117,7 @@ fn show(context: &AdminContext, endpoint: Endpoint, request: &Parts) -> Result<R
         Endpoint::Help => text(ok, &help()),
         Endpoint::Live => text(ok, "live"),
         Endpoint::Ready => ready(context.lifecycle.state()),
-        Endpoint::Metrics => metrics(&context.hub, request),
+        Endpoint::Metrics => metrics(&context.metrics, request),
         Endpoint::ConfigDump => json(ok, &redacted((context.config_dump)())),
         Endpoint::Routes => rows("routes", &(context.routes)(), request)?,
         Endpoint::Clusters => rows("clusters", &(context.clusters)(), request)?,
@@ -191,9 +191,9 @@ fn ready(state: State) -> Reply {
     text(status, state.word())
 }
 
-fn metrics(hub: &Hub, request: &Parts) -> Reply {
+fn metrics(scrape: &Scrape, request: &Parts) -> Reply {
     let format = Format::accepted(request.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
-    reply(StatusCode::OK, format.content_type(), hub.render(format))
+    reply(StatusCode::OK, format.content_type(), scrape(format))
 }
 
 fn redacted(mut dump: Value) -> Value {

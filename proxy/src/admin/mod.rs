@@ -22,7 +22,7 @@ mod logging;
 
 pub use bind::{AdminListener, BindError};
 pub use context::{
-    AdminContext, BreakerRow, ClusterRow, Lifecycle, ListenerRow, Reload, ReloadRefused, RouteRow,
+    AdminContext, BreakerRow, ClusterRow, Lifecycle, ListenerRow, Reload, ReloadRefused, RouteRow, Scrape,
     SetBreaker, State,
 };
 pub use logging::{BadLevel, LogLevel, log_level};

@@ -1,10 +1,9 @@
 //! Accepts and serves: few connections, short heads, small bodies, nothing that stays for ever.
 
 use super::bind::{AdminListener, Reach, Stream};
-use super::context::{AdminContext, Site};
+use super::context::{AdminContext, Scrape, Site};
 use super::endpoints;
 use super::reply::{Problem, Reply};
-use crate::telemetry::metrics::Hub;
 use http_body_util::{BodyExt, Limited};
 use hyper::Request;
 use hyper::body::{Body, Incoming};
@@ -14,7 +13,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -58,8 +56,8 @@ pub async fn serve(listener: AdminListener, context: Rc<AdminContext>, stop: imp
 }
 
 /// Serves `GET /metrics` and nothing else until `stop`: the listener of `observe.metrics`.
-pub async fn serve_metrics(listener: AdminListener, hub: Arc<Hub>, stop: impl Future<Output = ()>) {
-    run(listener, Site::Metrics(hub), LIMITS, stop).await;
+pub async fn serve_metrics(listener: AdminListener, scrape: Scrape, stop: impl Future<Output = ()>) {
+    run(listener, Site::Metrics(scrape), LIMITS, stop).await;
 }
 
 pub(super) async fn run(listener: AdminListener, site: Site, limits: Limits, stop: impl Future<Output = ()>) {

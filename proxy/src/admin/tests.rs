@@ -1,6 +1,6 @@
 //! The admin listener over a real socket: what it shows, what it refuses.
 
-use super::context::Site;
+use super::context::{Scrape, Site};
 use super::serve::{LIMITS, Limits, run};
 use super::*;
 use crate::config::AdminBind;
@@ -37,8 +37,9 @@ impl Answer {
     }
 }
 
-fn hub() -> Arc<Hub> {
-    Hub::new(BuildInfo { version: "1.2.3", rustc: "" }, UNIX_EPOCH)
+fn scrape() -> Scrape {
+    let hub = Hub::new(BuildInfo { version: "1.2.3", rustc: "" }, UNIX_EPOCH);
+    Rc::new(move |format| hub.render(format))
 }
 
 fn local<F: Future<Output = ()>>(test: F) {
@@ -60,7 +61,7 @@ fn given(bind: &AdminBind, token: Option<&str>, reload: Result<(), &'static str>
     let level = Rc::new(RefCell::new("info".to_owned()));
     let context = AdminContext {
         lifecycle: Arc::clone(&lifecycle),
-        hub: hub(),
+        metrics: scrape(),
         token: token.map(str::to_owned),
         server_info: Box::new(|| json!({ "version": "1.2.3" })),
         config_dump: Box::new(|| json!({ "admin": { "token": "s3cret" } })),
@@ -391,7 +392,7 @@ fn the_metrics_listener_shows_metrics_and_nothing_else() {
     local(async {
         let listener = AdminListener::bind(&loopback()).unwrap();
         let address = listener.address();
-        tokio::task::spawn_local(serve_metrics(listener, hub(), std::future::pending()));
+        tokio::task::spawn_local(serve_metrics(listener, scrape(), std::future::pending()));
         let host = "host: localhost\r\n";
 
         assert_eq!(ask_with(&address, "GET /metrics", host).await.status, 200);
@@ -421,7 +422,7 @@ fn at_the_end_idle_connections_are_closed_and_the_port_is_free() {
 fn limited(limits: Limits) -> String {
     let listener = AdminListener::bind(&loopback()).unwrap();
     let address = listener.address();
-    tokio::task::spawn_local(run(listener, Site::Metrics(hub()), limits, std::future::pending()));
+    tokio::task::spawn_local(run(listener, Site::Metrics(scrape()), limits, std::future::pending()));
     address
 }
 

@@ -1,6 +1,6 @@
 //! What metrics show of services at a scrape: breakers, bulkheads, endpoints, and how old what we know of them is.
 //!
-//! Gathered once a second on the control thread; nothing here is asked on the way of a request.
+//! Gathered when somebody asks, on the control thread; nothing here is asked on the way of a request.
 
 use crate::clock;
 use crate::config::service::Service;
@@ -12,10 +12,7 @@ use crate::upstream::state::{Book, ServiceState};
 use portcullis_discovery::Feed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How often they are gathered.
-pub const INTERVAL: Duration = Duration::from_secs(1);
+use std::time::Instant;
 
 /// One service and what is known of it.
 struct Seen<'a> {
@@ -25,7 +22,7 @@ struct Seen<'a> {
 }
 
 /// Gathers them all.
-pub fn gather(deployment: &Deployment, book: &Book, hub: &Hub) {
+pub(super) fn gather(deployment: &Deployment, book: &Book, hub: &Hub) {
     let now = clock::now();
     let services = deployment.config.services.iter().zip(&deployment.feeds);
     let seen: Vec<_> =

@@ -4,7 +4,7 @@
 //! worker hears of it; if anything fails the old one stays and the log says why.
 
 pub mod feeds;
-pub mod gauges;
+mod gauges;
 pub mod sockets;
 pub mod views;
 pub mod watch;
@@ -23,7 +23,7 @@ use crate::deployment::{Deployment, ListenerKey};
 use crate::drain::{Phase, Trigger};
 use crate::mesh::source::{Memberships, MeshError};
 use crate::telemetry::access_log::AccessLogWriter;
-use crate::telemetry::metrics::Hub;
+use crate::telemetry::metrics::{Format, Hub};
 use crate::tls::client::ClientTls;
 use crate::upstream::health::{self, Subject};
 use crate::worker::{Orders, Shared};
@@ -277,9 +277,10 @@ impl Control {
         Ok(())
     }
 
-    /// Gathers what metrics show of services.
-    pub fn gather(&self) {
+    /// Everything that is counted, as it is now.
+    pub fn metrics(&self, format: Format) -> String {
         gauges::gather(&self.deployed(), &self.shared.book, &self.hub);
+        self.hub.render(format)
     }
 
     /// Opens the access log's file again (SIGUSR1, after logrotate).

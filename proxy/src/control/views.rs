@@ -1,7 +1,7 @@
 //! What the admin listener shows of the running process.
 
 use super::Control;
-use crate::admin::{AdminContext, BreakerRow, ClusterRow, ListenerRow, LogLevel, RouteRow};
+use crate::admin::{AdminContext, BreakerRow, ClusterRow, ListenerRow, LogLevel, RouteRow, Scrape};
 use crate::clock;
 use crate::config::route::{HostPattern, Methods, Route};
 use crate::config::service::{Balance, Protocol, Service};
@@ -27,7 +27,7 @@ pub fn admin(control: &Rc<Control>, log_level: LogLevel) -> Rc<AdminContext> {
     let token = control.deployed().config.admin.as_ref().and_then(|admin| admin.token.clone());
     Rc::new(AdminContext {
         lifecycle: Arc::clone(&control.lifecycle),
-        hub: Arc::clone(&control.hub),
+        metrics: scrape(control),
         token,
         server_info: shown(server_info),
         config_dump: shown(|_, deployment| effective::to_redacted_json(&deployment.config)),
@@ -49,6 +49,12 @@ pub fn admin(control: &Rc<Control>, log_level: LogLevel) -> Rc<AdminContext> {
         }),
         drain: Box::new(move || drain.drain_asked.notify_one()),
     })
+}
+
+/// `/metrics`.
+pub fn scrape(control: &Rc<Control>) -> Scrape {
+    let control = Rc::clone(control);
+    Rc::new(move |format| control.metrics(format))
 }
 
 fn server_info(control: &Control, deployment: &Deployment) -> serde_json::Value {

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::listener::Role;
 use crate::config::{AdminBind, Config};
 use crate::control::watch::{self, Look, Settling};
-use crate::control::{Control, ControlError, gauges, load, views};
+use crate::control::{Control, ControlError, load, views};
 use crate::drain;
 use crate::mesh::source::{self, Memberships, Running};
 use crate::telemetry::metrics::{BuildInfo, Hub};
@@ -79,15 +79,14 @@ impl Assembly {
             tokio::task::spawn_local(show(memberships, Arc::clone(&hub)));
         }
         let known = memberships.clone().unwrap_or_else(|| channel::channel(None).1);
-        let control =
-            Rc::new(Control::start(path, (config, look), Arc::clone(&hub), (drain::channel(), known))?);
+        let control = Rc::new(Control::start(path, (config, look), hub, (drain::channel(), known))?);
         if let Some(listener) = admin {
             tracing::info!(address = %listener.address(), "listening admin");
             tokio::task::spawn_local(admin::serve(listener, views::admin(&control, log), pending()));
         }
         if let Some(listener) = metrics {
             tracing::info!(address = %listener.address(), "listening metrics");
-            tokio::task::spawn_local(admin::serve_metrics(listener, hub, pending()));
+            tokio::task::spawn_local(admin::serve_metrics(listener, views::scrape(&control), pending()));
         }
         Ok(Self { control, memberships, _identity: identity })
     }
@@ -97,10 +96,9 @@ impl Assembly {
         let (reload, reopen, watching) =
             (Rc::clone(&self.control), Rc::clone(&self.control), Rc::clone(&self.control));
         let on_hangup = repeat(SignalKind::hangup(), move || drop(reload.reload()));
-        let gauges = keep_gauges(Rc::clone(&watching));
         let on_usr1 = repeat(SignalKind::user_defined1(), move || reopen.reopen_log());
         async move {
-            tokio::join!(on_hangup, on_usr1, reload_on_change(watching), gauges);
+            tokio::join!(on_hangup, on_usr1, reload_on_change(watching));
         }
     }
 }
@@ -134,14 +132,6 @@ pub fn repeat(kind: SignalKind, mut act: impl FnMut()) -> impl Future<Output = (
         while stream.recv().await.is_some() {
             act();
         }
-    }
-}
-
-/// Gathers what metrics show of services, now and then.
-async fn keep_gauges(control: Rc<Control>) {
-    loop {
-        control.gather();
-        tokio::time::sleep(gauges::INTERVAL).await;
     }
 }
 
