@@ -100,16 +100,6 @@ impl Config {
     }
 }
 
-impl Config {
-    /// The service that has an endpoint at this address.
-    pub fn service_at(&self, address: std::net::SocketAddr) -> Option<ServiceId> {
-        let has = |service: &Service| service.listed().iter().any(|endpoint| endpoint.address == address);
-        // A sidecar's first service is its own application, which nobody is sent back to.
-        let first = usize::from(self.sidecar.is_some());
-        (first..self.services.len()).find(|index| self.services.get(*index).is_some_and(has)).map(ServiceId)
-    }
-}
-
 /// What stands in them by default.
 static DEFAULT_HEADERS: [(http::HeaderName, mesh::Claim); 3] = [
     (http::HeaderName::from_static("x-auth-user"), mesh::Claim::User),

@@ -144,7 +144,7 @@ async fn whither(acceptor: &Acceptor, settings: &Settings, stream: &TcpStream) -
         Role::Captured => match capture::original_destination(stream) {
             None => Role::Outbound,
             Some(destination) => {
-                let id = snapshot.config.service_at(destination).ok_or_else(|| {
+                let id = snapshot.service_at(destination).ok_or_else(|| {
                     if acceptor.may_complain() {
                         tracing::warn!(%destination, hint = HINT, "a captured connection goes to no service");
                     }

@@ -116,6 +116,11 @@ impl Cluster {
         *self.set.borrow_mut() = Set { pools, snapshot, ..Set::default() };
     }
 
+    /// Whether one of its endpoints is at this address.
+    pub fn has(&self, address: SocketAddr) -> bool {
+        self.set.borrow().pools.iter().any(|pool| pool.address == address)
+    }
+
     /// Chooses an endpoint, `tried` ones last. `random` decides where chance does, `point` whose place it is on the ring.
     pub fn pick(&self, tried: &[SocketAddr], random: u64, point: Option<u64>) -> Option<Rc<EndpointPool>> {
         let now = clock::now();
