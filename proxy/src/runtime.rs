@@ -72,27 +72,40 @@ pub async fn catch_panic<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output
     .await
 }
 
-/// Carries bytes both ways until both directions have ended (how many went each way), one fails, or nothing has moved
-/// for `idle`.
-pub async fn relay<A, B>(a: &mut A, b: &mut B, idle: Duration, sweep: &Rc<Sweep>) -> io::Result<(u64, u64)>
+/// Bytes that have moved between two connections.
+#[derive(Debug, Default)]
+pub struct Moved {
+    /// From the first to the second.
+    pub up: Cell<u64>,
+    /// From the second to the first.
+    pub down: Cell<u64>,
+}
+
+/// Carries bytes both ways until both directions have ended, one fails, or nothing has moved for `idle`.
+pub async fn relay<A, B>(
+    a: &mut A,
+    b: &mut B,
+    idle: Duration,
+    sweep: &Rc<Sweep>,
+    moved: &Moved,
+) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
     let timer = sweep.timer();
-    let moved = Cell::new(0_u64);
-    let mut a = Counted { inner: a, moved: &moved };
+    let mut a = Counted { inner: a, moved };
     let mut carried = pin!(copy_bidirectional_with_sizes(&mut a, b, RELAY_BUFFER, RELAY_BUFFER));
-    let mut seen = u64::MAX;
+    let mut seen = None;
     poll_fn(|cx| {
         let ended = carried.as_mut().poll(cx);
-        if seen != moved.get() {
-            seen = moved.get();
+        let now = Some((moved.up.get(), moved.down.get()));
+        if std::mem::replace(&mut seen, now) != now {
             timer.arm(clock::now() + idle);
         }
         match ended {
             Poll::Pending if timer.poll(cx).is_ready() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            other => other,
+            other => other.map_ok(drop),
         }
     })
     .await
@@ -101,17 +114,22 @@ where
 /// Bytes held for one direction of a relay.
 const RELAY_BUFFER: usize = 16 * 1024;
 
+fn add(counter: &Cell<u64>, count: usize) {
+    counter.set(counter.get() + count as u64);
+}
+
 /// Counts what moves, in both directions.
 struct Counted<'a, T> {
     inner: &'a mut T,
-    moved: &'a Cell<u64>,
+    moved: &'a Moved,
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Counted<'_, T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let before = buf.filled().len();
         let read = Pin::new(&mut *this.inner).poll_read(cx, buf);
-        this.moved.set(this.moved.get() + u64::from(read.is_ready()));
+        add(&this.moved.up, buf.filled().len() - before);
         read
     }
 }
@@ -120,7 +138,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<'_, T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut *this.inner).poll_write(cx, buf);
-        this.moved.set(this.moved.get() + u64::from(written.is_ready()));
+        if let Poll::Ready(Ok(count)) = &written {
+            add(&this.moved.down, *count);
+        }
         written
     }
 

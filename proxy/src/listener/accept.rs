@@ -86,8 +86,8 @@ impl Acceptor {
         let Some(open) = settings.limits.open() else { return self.refuse(Refusal::Cap, peer) };
         let this = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let _counted = (open, this.metrics().accepted());
-            if let Err(refusal) = serve::connection(&this, settings, stream, peer).await {
+            let counted = (open, this.metrics().accepted());
+            if let Err(refusal) = serve::connection(&this, settings, (stream, peer), counted).await {
                 this.refuse(refusal, peer);
             }
         });

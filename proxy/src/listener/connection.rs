@@ -2,6 +2,7 @@
 //!
 //! Shared by the I/O shell, the exchanges on it and the sweep, all on one worker.
 
+use super::caps::{Open, OpenFrom};
 use super::gate::Fault;
 use super::proxy_protocol;
 use http::HeaderValue;
@@ -15,6 +16,7 @@ use crate::config::listener::Role;
 use crate::config::{Config, ServiceId, Timeouts};
 use crate::drain::Roster;
 use crate::handover::Handover;
+use crate::telemetry::metrics::OpenGuard;
 use crate::tls::facts::TlsFacts;
 use crate::tls::server::Transport;
 use portcullis_ca::spiffe::SpiffeId;
@@ -29,6 +31,9 @@ const MAX_PENDING_RESETS: usize = 20;
 /// The same for a member of the mesh.
 const MAX_PENDING_RESETS_OF_MEMBERS: usize = 1_000;
 const RESET_WINDOW: Duration = Duration::from_secs(30);
+
+/// The places a connection takes: among all, in the metrics, among those of its address.
+pub(super) type Counted = (Open, OpenGuard, OpenFrom);
 
 /// A downstream connection.
 #[derive(Debug)]
@@ -77,6 +82,8 @@ pub struct Connection {
     pub handover: Handover<Transport>,
     /// Where it counts as open, also after it has left HTTP.
     pub roster: Rc<Roster>,
+    /// Its places, taken as long as that.
+    pub(super) _counted: Counted,
 }
 
 impl Connection {

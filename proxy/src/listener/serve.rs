@@ -5,7 +5,8 @@
 //! ```
 
 use super::accept::{Acceptor, Settings};
-use super::connection::{Connection, client_address};
+use super::caps::Open;
+use super::connection::{Connection, Counted, client_address};
 use super::detect::{self, Plan};
 use super::gate::{RequestGate, RequestRules};
 use super::greet::{self, Http};
@@ -18,7 +19,7 @@ use crate::config::listener::Role;
 use crate::config::service::Protocol;
 use crate::drain::Phase;
 use crate::handover::Handover;
-use crate::telemetry::metrics::Refusal;
+use crate::telemetry::metrics::{OpenGuard, Refusal};
 use crate::tls::facts::TlsFacts;
 use crate::tls::server::{self, ServerTls, Transport};
 use crate::{clock, sweep::Timer};
@@ -48,8 +49,8 @@ const BUFFER: usize = 64 * 1024;
 pub async fn connection(
     acceptor: &Rc<Acceptor>,
     settings: Rc<Settings>,
-    mut stream: TcpStream,
-    peer: SocketAddr,
+    (mut stream, peer): (TcpStream, SocketAddr),
+    counted: (Open, OpenGuard),
 ) -> Result<(), Refusal> {
     let limit = settings.listener.timeouts.handshake;
     // Without this, small answers wait for the acknowledgement of the one before.
@@ -60,7 +61,8 @@ pub async fn connection(
         true => Some(in_time(limit, greet::proxy_header(&mut stream)).await??),
     };
     let client = client_address(peer, said);
-    let _counted = settings.limits.open_from(client.ip()).ok_or(Refusal::PerAddress)?;
+    let from = settings.limits.open_from(client.ip()).ok_or(Refusal::PerAddress)?;
+    let counted = (counted.0, counted.1, from);
     let role = match whither(acceptor, &settings, &stream).await? {
         Whither::Http(role) => role,
         Whither::Bytes(service) => {
@@ -83,7 +85,7 @@ pub async fn connection(
             Ok(None) | Err(_) => return Ok(()),
         },
     };
-    let connection = describe(acceptor, &settings, (peer, client), (role, tls, turn));
+    let connection = describe(acceptor, &settings, (peer, client), (role, tls, turn), counted);
     match http {
         Http::H1 => serve_http1(acceptor, &settings, connection, transport).await,
         Http::H2 => serve_http2(acceptor, connection, transport).await,
@@ -193,6 +195,7 @@ fn describe(
     settings: &Settings,
     (peer, client): (SocketAddr, SocketAddr),
     (role, tls, turn): (Role, Option<TlsFacts>, u64),
+    counted: Counted,
 ) -> Rc<Connection> {
     let now = clock::now();
     let address = client.ip().to_canonical().to_string();
@@ -219,6 +222,7 @@ fn describe(
         reader: RefCell::default(),
         handover: Handover::default(),
         roster: Rc::clone(&acceptor.roster),
+        _counted: counted,
     })
 }
 
@@ -275,7 +279,11 @@ async fn serve_http2(acceptor: &Rc<Acceptor>, connection: Rc<Connection>, transp
     let resets = connection.pending_resets();
     let sweep = &acceptor.pipeline.sweep;
     let executor = StreamExecutor::new(Rc::clone(sweep), connection.timeouts.write);
-    let served = http2::Builder::new(executor)
+    let mut http = http2::Builder::new(executor);
+    if acceptor.pipeline.may_upgrade() {
+        http.enable_connect_protocol();
+    }
+    let served = http
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .initial_stream_window_size(64 * 1024)

@@ -10,6 +10,7 @@ use crate::upstream::attempt::Held;
 use http::{HeaderMap, HeaderValue, Response};
 use hyper::body::Incoming;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Hands it over.
 pub(super) fn deliver(
@@ -22,19 +23,24 @@ pub(super) fn deliver(
     exchange.outcome = Outcome::CLIENT_GONE;
     head.version = exchange.known.version;
     head.extensions = http::Extensions::new();
-    clean::clean(&mut head.headers, false);
-    head.headers.insert(X_REQUEST_ID, once(exchange.known.request_id.clone()));
+    let idle = dress(&mut exchange, &mut head.headers).unwrap_or(held.idle());
+    Response::from_parts(head, Body::upstream(exchange, incoming, held, idle))
+}
+
+/// Makes the head of a service's answer ours. The longest pause the route allows in what follows.
+pub(super) fn dress(exchange: &mut Exchange, headers: &mut HeaderMap) -> Option<Duration> {
+    clean::clean(headers, false);
+    headers.insert(X_REQUEST_ID, once(exchange.known.request_id.clone()));
     let snapshot = Rc::clone(&exchange.snapshot);
-    let mut idle = held.idle();
-    if let Some(route) = exchange.known.route.and_then(|index| snapshot.route(index)) {
-        idle = route.idle_timeout.unwrap_or(idle);
-        finish_headers(route, &mut head.headers);
+    let route = exchange.known.route.and_then(|index| snapshot.route(index));
+    if let Some(route) = route {
+        finish_headers(route, headers);
         if route.deprecated.is_some() {
             exchange.count_deprecated(&route.name);
         }
     }
-    remark::remark(&exchange, &mut head.headers);
-    Response::from_parts(head, Body::upstream(exchange, incoming, held, idle))
+    remark::remark(exchange, headers);
+    route?.idle_timeout
 }
 
 /// A value that does not come again: HTTP/2 keeps it out of the table of what does, for which it would make no room.

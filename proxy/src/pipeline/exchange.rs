@@ -19,6 +19,7 @@ use crate::config::listener::Role;
 use crate::config::service::Protocol;
 use crate::identity::in_flight::Ticket;
 use crate::listener::connection::{Connection, InFlight};
+use crate::runtime::Moved;
 use crate::sweep::Timer;
 use crate::telemetry::metrics::ActiveGuard;
 use crate::telemetry::outcome::{EndedBy, Outcome, Stage};
@@ -90,6 +91,12 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Takes note of what was carried in place of bodies.
+    pub fn carried(&mut self, moved: &Moved) {
+        self.bytes_out = moved.down.get();
+        self.flow.get_or_insert_default().bytes.set(moved.up.get());
+    }
+
     /// Begins when a request's head has arrived.
     pub fn begin(
         connection: &Rc<Connection>,

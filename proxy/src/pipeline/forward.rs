@@ -6,6 +6,8 @@
 //! | nothing, or a status and a code | a refusal in our words |
 //! | a body | that body, marked as degraded |
 //! | another service | its answer, marked as degraded |
+//!
+//! A client that asks to leave HTTP is always refused then: anything else could be taken for what it asked for.
 
 use super::Pipeline;
 use super::admit::Admitted;
@@ -76,12 +78,11 @@ impl Outgoing {
             is_retry: known.hop.is_retry,
         };
         let grpc = known.grpc;
-        let speaks_h1 = cluster.service.protocol == Protocol::H1;
-        upgrade::ask_service(exchange, route.upgrade, speaks_h1, &mut head.headers);
         let flow = Rc::new(Flow::default());
         let body = RequestBody::new(incoming, &flow, route.max_body, grpc);
         exchange.flow = Some(flow);
-        let request = address((head, admitted.way.target, admitted.host), cluster, body, grpc)?;
+        let mut request = address((head, admitted.way.target, admitted.host), cluster, body, grpc)?;
+        upgrade::ask_service(exchange, route.upgrade, cluster.service.protocol, &mut request)?;
         Ok(Self {
             request: Some(request),
             limit,
@@ -165,7 +166,8 @@ impl Pipeline {
     ) -> Response<Body> {
         let snapshot = Rc::clone(&exchange.snapshot);
         let route = exchange.known.route.and_then(|index| snapshot.route(index));
-        match route.and_then(|route| route.on_open.as_ref()) {
+        let instead = route.and_then(|route| route.on_open.as_ref());
+        match instead.filter(|_| exchange.asks_upgrade.is_none()) {
             None | Some(Fallback::Refuse { .. }) => reply::refuse(exchange, &Rejection::BreakerOpen(open)),
             Some(Fallback::Body { status, content_type, bytes }) => {
                 exchange.degrade("circuit-open");

@@ -58,7 +58,7 @@ use exchange::Exchange;
 use forward::Outgoing;
 use http::header::{self, HeaderName};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use live::Live;
 use origin::asked_by;
@@ -164,7 +164,7 @@ impl Pipeline {
             exchange.known.take_note(&head);
             return Err(Rejection::Framing(Fault::MethodNotAllowed));
         }
-        self.take_note_of_upgrade(exchange, &head);
+        self.take_note_of_upgrade(exchange, &mut head);
         let arrived = self.arrive(exchange, &mut head)?;
         match self.enter_at_once(exchange, &arrived, &head.headers)? {
             Entry::In => self.depart(exchange, (head, incoming), arrived).map(Ok).map(Plan::Forward),
@@ -250,7 +250,7 @@ impl Pipeline {
             self.asks_to_leave() && !is_call && exchange.known.version < http::Version::HTTP_2;
         let is_tried = self.take_note_of_tries(&exchange, is_call, &result);
         let mut response = match (result, outgoing) {
-            (Ok((response, held)), _) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            (Ok((response, held)), _) if upgrade::is_switch(&exchange, &response) => {
                 self.switch(exchange, response, held)
             }
             (Ok((response, held)), _) => deliver::deliver(exchange, response, held),

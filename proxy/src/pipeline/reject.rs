@@ -72,6 +72,8 @@ pub enum Rejection {
     UpstreamReset,
     /// The upstream's answer is not framed soundly.
     UpstreamFraming(Fault),
+    /// The client asked to leave HTTP, and the upstream did neither agree soundly nor refuse.
+    UpgradeFailed,
     /// A bug of ours.
     Internal,
 }
@@ -158,10 +160,6 @@ impl Rejection {
                     (Downstream, Stage::Body),
                 )
             },
-            Self::NoEndpoint => {
-                let title = "The service is not available.";
-                row(503, "no_endpoint", title, "destination_unavailable", (Proxy, Stage::Balance))
-            }
             Self::Connect(fault) => connect(*fault),
             Self::RequestTimeout => {
                 let title = "The service did not answer in time.";
@@ -175,11 +173,15 @@ impl Rejection {
                 let title = "The service gave an answer that is not sound.";
                 row(502, fault.word(), title, "http_protocol_error", (Upstream, Stage::Response))
             }
+            Self::UpgradeFailed => {
+                let title = "The service did not leave HTTP.";
+                row(502, "upgrade_failed", title, "http_upgrade_failed", (Upstream, Stage::Response))
+            }
             Self::Internal => {
                 let title = "Something went wrong inside the gateway.";
                 row(500, "internal_error", title, "proxy_internal_error", (Proxy, Stage::Exchange))
             }
-            Self::Full(_) | Self::BreakerOpen(_) => self.before_the_service(),
+            Self::Full(_) | Self::BreakerOpen(_) | Self::NoEndpoint => self.before_the_service(),
             Self::Overloaded
             | Self::AddressDenied
             | Self::NotAuthenticated
@@ -204,6 +206,10 @@ impl Rejection {
             Self::BreakerOpen(_) => {
                 let title = "The service is not available.";
                 row(503, "breaker_open", title, "destination_unavailable", (Proxy, Stage::Breaker))
+            }
+            Self::NoEndpoint => {
+                let title = "The service is not available.";
+                row(503, "no_endpoint", title, "destination_unavailable", (Proxy, Stage::Balance))
             }
             _ => Self::Internal.row(),
         }
@@ -282,6 +288,9 @@ impl Rejection {
             Self::BreakerOpen(_) => "It has failed too often and is left in peace for a while.",
             Self::NoEndpoint | Self::Connect(_) => "It may be starting or overloaded. Try again later.",
             Self::RequestTimeout => "The request may or may not have been carried out.",
+            Self::UpgradeFailed => {
+                "It does not take what was asked for, or has not proved that it read the handshake."
+            }
             Self::UpstreamReset | Self::UpstreamFraming(_) => "Nothing of its answer can be passed on.",
             Self::Internal => "The request id helps to find the reason.",
         }

@@ -6,6 +6,7 @@
 use crate::config::ServiceId;
 use crate::drain::{Phase, Roster};
 use crate::pipeline::Pipeline;
+use crate::runtime::{self, Moved};
 use crate::telemetry::metrics::Refusal;
 use crate::upstream::tunnel;
 use std::future::poll_fn;
@@ -27,7 +28,8 @@ pub async fn relay(
     let _counted = pipeline.recorder.metrics.active();
     let mut there = tunnel::open(cluster).await.map_err(|_logged| Refusal::NoService)?;
     let idle = cluster.service.timeout.idle;
-    let mut carried = pin!(crate::runtime::relay(&mut stream, &mut there, idle, &pipeline.sweep));
+    let moved = Moved::default();
+    let mut carried = pin!(runtime::relay(&mut stream, &mut there, idle, &pipeline.sweep, &moved));
     poll_fn(|cx| {
         if member.poll(cx) == Phase::Over { Poll::Ready(()) } else { carried.as_mut().poll(cx).map(drop) }
     })

@@ -12,7 +12,7 @@ use super::origin::origin;
 use super::reject::{ConnectFault, Rejection};
 use crate::clock;
 use crate::config::ServiceId;
-use crate::runtime;
+use crate::runtime::{self, Moved};
 use crate::telemetry::outcome::Outcome;
 use crate::upstream::connect;
 use http::{Request, Response};
@@ -79,8 +79,9 @@ impl Pipeline {
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
         let idle = exchange.cluster.as_ref().map_or(LONG, |cluster| cluster.service.timeout.idle);
         let mut peer = TokioIo::new(upgraded);
+        let moved = Moved::default();
         let carried = {
-            let mut carried = pin!(runtime::relay(&mut peer, &mut app, idle, &self.sweep));
+            let mut carried = pin!(runtime::relay(&mut peer, &mut app, idle, &self.sweep, &moved));
             poll_fn(|cx| {
                 if exchange.is_cut() {
                     return Poll::Ready(None);
@@ -92,12 +93,10 @@ impl Pipeline {
         };
         match carried {
             None => exchange.outcome = Rejection::NotAuthorized.outcome(),
-            Some(Ok((_, down))) => {
-                exchange.bytes_out = down;
-                exchange.outcome = Outcome::ANSWERED;
-            }
+            Some(Ok(())) => exchange.outcome = Outcome::ANSWERED,
             Some(Err(_broken)) => {}
         }
+        exchange.carried(&moved);
         exchange.ended = Some(clock::now());
     }
 }

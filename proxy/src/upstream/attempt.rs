@@ -12,13 +12,13 @@ use super::body::{Flow, Original, RequestBody};
 use super::cluster::Cluster;
 use super::connect::Bound;
 use super::once::{Answer, Call, Ended, Failed, Progress, once};
-use super::pool::Lease;
+use super::pool::{Lease, is_handshake};
 use super::trial::Active;
 use crate::clock;
-use crate::config::service::{Protocol, Retry};
+use crate::config::service::{Bulkhead, Protocol, Retry};
 use crate::handover::Taken;
 use crate::pipeline::reject::Rejection;
-use crate::resilience::bulkhead::Permit;
+use crate::resilience::bulkhead::{Permit, Staying};
 use crate::resilience::deadline;
 use crate::resilience::retry::{self, End, Verdict};
 use crate::tls::client::Transport;
@@ -47,7 +47,7 @@ pub struct Held {
     /// A hop behind us, or we ourselves, have tried again in vain.
     pub tried: bool,
     _active: Active,
-    _permit: Option<Permit>,
+    permit: Option<Permit>,
 }
 
 impl Held {
@@ -64,6 +64,11 @@ impl Held {
     /// The answer was read to its end: the connection may serve another exchange.
     pub fn answer_ended(self, now: Instant) {
         self.lease.give_back(self.flow.as_deref(), now + self.keep, self.max_idle);
+    }
+
+    /// What follows is no answer, but a connection.
+    pub fn stays(&self, rule: Option<&Bulkhead>) -> Option<Staying> {
+        Some(self.permit.as_ref()?.stays(rule?))
     }
 
     /// The connection itself, after a 101.
@@ -83,13 +88,17 @@ struct Spare {
     original: Original,
     /// Doing it twice does what doing it once does.
     idempotent: bool,
+    /// It asks to leave HTTP.
+    is_handshake: bool,
 }
 
 impl Spare {
     /// Kept only when another attempt is possible: copying a head costs something.
     fn of(cluster: &Cluster, rule: &Retry, request: &mut Request<RequestBody>) -> Option<Box<Self>> {
         let keyed = rule.idempotency_key.as_ref().is_some_and(|name| request.headers().contains_key(name));
-        let idempotent = keyed || retry::is_idempotent(request.method());
+        let is_handshake = is_handshake(request);
+        // A handshake is the GET it stands for, also where it is sent as CONNECT.
+        let idempotent = keyed || is_handshake || retry::is_idempotent(request.method());
         // Over HTTP/2 the peer may say that it has not looked at it; then the method does not matter.
         let may_be_unseen = cluster.service.protocol == Protocol::H2;
         if !idempotent && !may_be_unseen {
@@ -100,13 +109,14 @@ impl Spare {
         head.uri = request.uri().clone();
         head.version = request.version();
         head.headers = request.headers().clone();
+        head.extensions = request.extensions().clone();
         let original = request.body_mut().keep(rule.body);
-        Some(Box::new(Self { head, original, idempotent }))
+        Some(Box::new(Self { head, original, idempotent, is_handshake }))
     }
 
     /// Whether it may be sent twice at the same time.
     fn may_be_hedged(&self) -> bool {
-        self.idempotent && self.original.is_empty()
+        self.idempotent && self.original.is_empty() && !self.is_handshake
     }
 
     /// The whole request once more; what was made before gets no more of the body.
@@ -308,7 +318,7 @@ fn hold(
         tried: behind || call.progress.borrow().attempts > 1,
         lease,
         _active: active,
-        _permit: permit,
+        permit,
     };
     (response, held)
 }

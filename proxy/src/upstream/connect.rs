@@ -2,6 +2,7 @@
 
 use super::body::RequestBody;
 use super::guarded::{Guarded, Wire};
+use super::settings::Settings;
 use super::severed::{Knife, Severed};
 use crate::capture;
 use crate::clock;
@@ -44,8 +45,8 @@ pub enum Sender {
     H2 {
         /// Takes requests.
         sender: http2::SendRequest<RequestBody>,
-        /// Streams the server allows at once, kept up to date.
-        max_streams: Rc<Cell<usize>>,
+        /// What the server allows.
+        settings: Rc<Settings>,
         /// How the gauges see it.
         open: OpenConnection,
         /// Who is at both ends, in the mesh.
@@ -190,16 +191,17 @@ async fn http2_handshake(
         .handshake(TokioIo::new(Severed::new(transport, Rc::clone(&knife))))
         .await
         .map_err(|error| (ConnectFault::Protocol, error.into()))?;
-    let max_streams = Rc::new(Cell::new(connection.current_max_send_streams()));
-    let told = Rc::clone(&max_streams);
+    let settings = Rc::new(Settings::new(connection.current_max_send_streams()));
+    let told = Rc::clone(&settings);
     tokio::task::spawn_local(async move {
         let mut connection = pin!(connection);
         poll_fn(|cx| {
             let ended = connection.as_mut().poll(cx);
-            told.set(connection.current_max_send_streams());
+            let extended = connection.is_extended_connect_protocol_enabled();
+            told.note(connection.current_max_send_streams(), extended, cx);
             ended.map(drop)
         })
         .await;
     });
-    Ok(Sender::H2 { sender, max_streams, open, bound, knife })
+    Ok(Sender::H2 { sender, settings, open, bound, knife })
 }

@@ -13,6 +13,7 @@ pub mod guarded;
 pub mod health;
 pub mod once;
 pub mod pool;
+mod settings;
 pub mod severed;
 pub mod state;
 pub mod trial;

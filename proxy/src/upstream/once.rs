@@ -65,7 +65,7 @@ pub struct Call<'a> {
 
 /// An attempt that has ended.
 pub(super) struct Ended {
-    /// `None`: the client is to blame.
+    /// `None`: the client is to blame, or has asked for what the service does not do.
     pub(super) end: Option<End>,
     /// What it brought.
     pub(super) result: Result<Answer, Rejection>,
@@ -126,6 +126,10 @@ pub(super) async fn once(
         Some(Err(SendError::Unsent(unsent))) => {
             *call.request = Some(*unsent);
             ended(cluster, call, End::Unsent, Rejection::UpstreamReset)
+        }
+        Some(Err(SendError::NotOffered)) => {
+            finish(cluster, call.progress, (None, "upgrade_failed"));
+            Ended { end: None, result: Err(Rejection::UpgradeFailed) }
         }
         Some(Err(SendError::Failed(_))) if clients_fault => {
             finish(cluster, call.progress, (None, "request_body"));

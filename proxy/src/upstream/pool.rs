@@ -7,6 +7,7 @@
 use super::body::{Flow, RequestBody};
 use super::connect::{Bound, Destination, MAX_STREAMS, Sender, connect};
 use super::guarded::Wire;
+use super::settings::Settings;
 use super::severed::Knife;
 use super::state::EndpointStats;
 use crate::clock;
@@ -16,7 +17,9 @@ use crate::mesh::{self, Membership};
 use crate::pipeline::reject::ConnectFault;
 use crate::telemetry::metrics::OpenConnection;
 use crate::tls::client::Transport;
-use hyper::client::conn::{http1, http2};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
 use portcullis_ca::verify::Side;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
@@ -56,7 +59,7 @@ struct Idle {
 struct Shared {
     sender: http2::SendRequest<RequestBody>,
     streams: Rc<Cell<usize>>,
-    max_streams: Rc<Cell<usize>>,
+    settings: Rc<Settings>,
     unused_since: Rc<Cell<Instant>>,
     open: Rc<OpenConnection>,
     bound: Option<Rc<Bound>>,
@@ -190,7 +193,7 @@ impl EndpointPool {
         let mut shared = self.shared.borrow_mut();
         shared.retain(|connection| connection.is_good(now) || connection.streams.get() > 0);
         let room = |connection: &&Shared| {
-            let streams = connection.max_streams.get().min(MAX_STREAMS as usize);
+            let streams = connection.settings.max_streams.get().min(MAX_STREAMS as usize);
             connection.is_good(now) && connection.streams.get() < streams
         };
         let found = shared.iter().find(room)?.clone();
@@ -207,10 +210,10 @@ impl EndpointPool {
             Sender::H1(sender, wire) => {
                 Lease { channel: Some(Channel::H1 { sender, wire }), pool: Rc::clone(self), reused: false }
             }
-            Sender::H2 { sender, max_streams, open, bound, knife } => {
+            Sender::H2 { sender, settings, open, bound, knife } => {
                 let unused_since = Rc::new(Cell::new(clock::now()));
                 let (streams, open) = (Rc::default(), Rc::new(open));
-                let shared = Shared { sender, streams, max_streams, unused_since, open, bound, knife };
+                let shared = Shared { sender, streams, settings, unused_since, open, bound, knife };
                 self.shared.borrow_mut().push(shared.clone());
                 self.lease_stream(shared, false)
             }
@@ -273,13 +276,17 @@ impl Lease {
     /// It is handed over before the future is made, which then holds no request.
     pub fn send(
         &mut self,
-        request: http::Request<RequestBody>,
-    ) -> impl Future<Output = Result<http::Response<hyper::body::Incoming>, SendError>> + use<> {
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>, SendError>> + use<> {
         let sent = match &mut self.channel {
             None => Sent::Lost(Box::new(request)),
             Some(Channel::H1 { sender, wire }) => {
                 wire.expect(&request);
                 Sent::H1(sender.try_send_request(request))
+            }
+            Some(Channel::H2 { sender, stream }) if is_handshake(&request) => {
+                let settings = Rc::clone(&stream.0.settings);
+                Sent::Handshake(Box::pin(shake(sender.clone(), settings, request)))
             }
             Some(Channel::H2 { sender, .. }) => Sent::H2(sender.try_send_request(request)),
         };
@@ -288,6 +295,10 @@ impl Lease {
                 Sent::Lost(request) => return Err(SendError::Unsent(request)),
                 Sent::H1(answered) => answered.await,
                 Sent::H2(answered) => answered.await,
+                Sent::Handshake(shaken) => match shaken.await {
+                    Some(answered) => answered,
+                    None => return Err(SendError::NotOffered),
+                },
             };
             answered.map_err(|mut error| match error.take_message() {
                 Some(request) => SendError::Unsent(Box::new(request)),
@@ -340,12 +351,31 @@ impl Drop for Lease {
     }
 }
 
+/// Whether it asks to leave HTTP; whoever makes such a request marks it, also where HTTP/1 has no use for the mark.
+pub(super) fn is_handshake<B>(request: &Request<B>) -> bool {
+    request.extensions().get::<hyper::ext::Protocol>().is_some()
+}
+
+/// Sends a handshake over HTTP/2: not before the server has said that it takes them (RFC 8441 §3). `None`: it does not.
+async fn shake(
+    mut sender: http2::SendRequest<RequestBody>,
+    settings: Rc<Settings>,
+    request: Request<RequestBody>,
+) -> Option<Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
+    if !settings.take_extended_connect().await {
+        return None;
+    }
+    Some(sender.try_send_request(request).await)
+}
+
 /// A request on its way.
-enum Sent<A, B> {
+enum Sent<A, B, C> {
     /// The connection had been given back.
-    Lost(Box<http::Request<RequestBody>>),
+    Lost(Box<Request<RequestBody>>),
     H1(A),
     H2(B),
+    /// Over HTTP/2, to leave HTTP.
+    Handshake(C),
 }
 
 /// Why a request was not answered.
@@ -353,7 +383,10 @@ enum Sent<A, B> {
 pub enum SendError {
     /// Not a byte of it was sent; here it is.
     #[error("the connection closed before the request was sent")]
-    Unsent(Box<http::Request<RequestBody>>),
+    Unsent(Box<Request<RequestBody>>),
+    /// The server does not take handshakes over HTTP/2.
+    #[error("the server does not take extended CONNECT")]
+    NotOffered,
     /// It may have been seen.
     #[error(transparent)]
     Failed(hyper::Error),

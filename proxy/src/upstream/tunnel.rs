@@ -10,7 +10,7 @@ use super::pool::{EndpointPool, Lease};
 use super::trial::{Active, Trial};
 use crate::clock;
 use crate::pipeline::reject::{ConnectFault, Rejection};
-use crate::resilience::bulkhead::Permit;
+use crate::resilience::bulkhead::{Permit, Staying};
 use crate::resilience::retry::End;
 use http::{Method, Request};
 use hyper::upgrade::Upgraded;
@@ -34,7 +34,7 @@ pub struct Tunnel {
     /// Keeps the stream counted.
     _lease: Option<Lease>,
     _active: Active,
-    _permit: Option<Permit>,
+    _place: Option<(Staying, Permit)>,
 }
 
 #[derive(Debug)]
@@ -48,6 +48,8 @@ enum Way {
 /// Opens one, to the first endpoint of a few that takes it.
 pub async fn open(cluster: &Cluster) -> Result<Tunnel, Rejection> {
     let permit = attempt::enter(cluster).await?;
+    let mut place =
+        permit.zip(cluster.service.bulkhead.as_ref()).map(|(permit, rule)| (permit.stays(rule), permit));
     let mut failed = Failed::new();
     loop {
         let now = clock::now();
@@ -68,7 +70,7 @@ pub async fn open(cluster: &Cluster) -> Result<Tunnel, Rejection> {
         failed.push(pool.address);
         match opened {
             Ok((way, lease)) => {
-                return Ok(Tunnel { way, _lease: lease, _active: active, _permit: permit });
+                return Ok(Tunnel { way, _lease: lease, _active: active, _place: place.take() });
             }
             Err(Rejection::Connect(_)) if failed.len() < cluster.size().min(TRIES) => {}
             Err(rejection) => return Err(rejection),

@@ -5,3 +5,4 @@ mod grpc;
 mod transfers;
 mod websocket;
 mod websocket_cases;
+mod websocket_http2;

@@ -4,9 +4,9 @@ use portcullis_tests::{Client, Config, Edge, Raw, Reply, Upstream, Wire, field, 
 use std::time::Duration;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+pub(super) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-fn handshake(target: &str) -> Client {
+pub(super) fn handshake(target: &str) -> Client {
     Client::get(target)
         .header("Connection", "Upgrade")
         .header("Upgrade", "websocket")
@@ -14,12 +14,15 @@ fn handshake(target: &str) -> Client {
         .header("Sec-WebSocket-Key", KEY)
 }
 
-/// Agrees, with this proof and what follows it at once, then sends back what comes.
-fn agreeing(accept: &'static str, first: &'static str) -> Upstream {
+/// Agrees, with this proof (or the right one, when it is asked with a key of ours) and what follows it at once, then sends
+/// back what comes.
+pub(super) fn agreeing(accept: &'static str, first: &'static str) -> Upstream {
     Upstream::scripted(move |request, wire| {
         if request.header("upgrade").is_none() {
             return wire.reply(request, &Reply::new(200).body("plain"));
         }
+        let key = request.header("sec-websocket-key").expect("a key");
+        let accept = if key == KEY { accept.to_owned() } else { proof(key) };
         let head = format!(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Accept: {accept}\r\n\r\n{first}"
@@ -27,6 +30,14 @@ fn agreeing(accept: &'static str, first: &'static str) -> Upstream {
         wire.send(head);
         echo(wire);
     })
+}
+
+/// RFC 6455 §4.2.2.
+fn proof(key: &str) -> String {
+    use base64::Engine as _;
+    let salted = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, salted.as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(hash)
 }
 
 fn echo(wire: &mut Wire) {
@@ -37,7 +48,7 @@ fn echo(wire: &mut Wire) {
     }
 }
 
-fn edge(upstream: &Upstream, more: &str) -> Edge {
+pub(super) fn edge(upstream: &Upstream, more: &str) -> Edge {
     Edge::with(|config| {
         config
             .service("live", upstream)
@@ -48,7 +59,7 @@ fn edge(upstream: &Upstream, more: &str) -> Edge {
 }
 
 /// Waits until so many bytes have come.
-fn read(raw: &mut Raw, count: usize) -> String {
+pub(super) fn read(raw: &mut Raw, count: usize) -> String {
     wait::eventually("bytes", || {
         raw.read(wait::now() + Duration::from_millis(100));
         (raw.inbox().len() >= count).then_some(())
@@ -72,12 +83,21 @@ fn bytes_pass_both_ways_when_the_service_has_agreed_and_the_exchange_is_recorded
         assert_eq!(read(&mut raw, text.len()), text);
     }
     assert_eq!(edge.line_count(), 0, "it has ended");
+    // Asking for metrics is no connection of a client.
+    assert_eq!(
+        edge.metric("portcullis_connections_open", &[]),
+        1.0,
+        "it counts as a connection until its end"
+    );
     drop(raw);
 
     let line = edge.wait_for_lines(1).remove(0);
     assert_eq!(field(&line, "http.response.status_code"), 101);
     assert!(field(&line, "http.response.body.size").as_u64() > Some(20), "{line}");
     upstream.wait_all_closed();
+    wait::eventually("it to count no more", || {
+        (edge.metric("portcullis_connections_open", &[]) == 0.0).then_some(())
+    });
 }
 
 #[test]
@@ -135,7 +155,7 @@ fn a_service_that_has_not_read_the_handshake_is_not_believed() {
 #[test]
 fn silence_in_both_directions_ends_it_and_a_reload_does_not() {
     let upstream = agreeing(ACCEPT, "");
-    let edge = edge(&upstream, ", timeout: { idle: 1s }");
+    let edge = edge(&upstream, ", timeout: { idle: 2s }");
     let mut raw = Raw::connect(edge.address());
     raw.send(handshake("/live/1").bytes());
     assert_eq!(raw.head("GET").status, 101);

@@ -1,6 +1,7 @@
 //! The WebSocket case suite, against the server itself and through us: the difference must be nothing.
 
-use portcullis_tests::{Addressed, Edge, PythonServer, python};
+use portcullis_tests::sidecar::{Beside, Mesh, id};
+use portcullis_tests::{Addressed, Edge, PythonServer, Upstream, python};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -36,11 +37,33 @@ fn nothing_is_different_with_us_between() {
         config.service("echo", &server).route_with("live", "GET /**", "to: echo, upgrade: websocket")
     });
 
+    expect_no_difference(&server, edge.address());
+}
+
+#[test]
+fn nothing_is_different_with_two_sidecars_between() {
+    let (mesh, server) = (Mesh::new(), PythonServer::start("echo.py"));
+    let (payment, order) = (mesh.svid("svc/payment"), mesh.svid("svc/order"));
+    let payment =
+        Beside::of(&payment, &server).rule("id: all, from: [spiffe://shop.example/svc/order]").start();
+    let nobody = Upstream::echo();
+    let echo = format!(
+        "mesh: {}, endpoints: [\"{}\"], local: \"127.0.0.1:0\"",
+        id("svc/payment"),
+        payment.inbound()
+    );
+    let order = Beside::of(&order, &nobody).service("echo", &echo).start();
+
+    expect_no_difference(&server, order.local(0));
+}
+
+/// Whether each case ends as it does with the server itself.
+fn expect_no_difference(server: &PythonServer, between: SocketAddr) {
     let direct = cases(server.address(), &[]);
     assert!(direct.len() > 500, "only {} cases", direct.len());
     let mut different: Vec<String> = Vec::new();
     for _ in 0..RUNS {
-        let through = cases(edge.address(), &different);
+        let through = cases(between, &different);
         assert!(!through.is_empty(), "nothing was run");
         let asked = direct.keys().filter(|id| different.is_empty() || different.contains(id));
         different = asked.filter(|id| through.get(*id) != direct.get(*id)).cloned().collect();

@@ -157,11 +157,8 @@ fn who_answers_instead_is_used() {
 }
 
 #[test]
-fn clients_leave_http_where_the_service_lets_them() {
-    let message = "conflict: service `c` speaks h2, where a connection cannot be upgraded | write `protocol: h1` in the service; members of the mesh speak h2 to each other, which carries no upgrade yet";
-
-    expect_of_route("split: [{ to: b }, { to: c }], upgrade: «websocket»", &[message]);
-    expect_of_route("to: a, upgrade: «websocket», on_open: { to: c }", &[message]);
+fn clients_leave_http_where_the_route_says_so() {
+    expect_of_route("split: [{ to: b }, { to: c }], upgrade: websocket", &[]);
     expect_of_route(
         "to: a, upgrade: «spdy»",
         &["bad-value: `upgrade` cannot be `spdy` | it can be: websocket"],

@@ -9,7 +9,8 @@ use crate::config::leaf::{Date, HeaderText};
 use crate::config::listener::Role;
 use crate::config::raw;
 use crate::config::route::{
-    Deprecation, HostPattern, Methods, PathPattern, PathRules, PathTemplate, Predicate, Route, ValueMatch,
+    Deprecation, HostPattern, Methods, PathPattern, PathRules, PathTemplate, Predicate, Route, Upgrade,
+    ValueMatch,
 };
 use crate::config::service::Service;
 use crate::config::tree::{Spanned, Text};
@@ -121,7 +122,9 @@ fn route(raw: &Spanned<raw::Route>, around: &Around<'_>, context: &Context<'_>) 
         idle_timeout: times.idle,
         per_try_timeout: times.per_try.map(|(one, _)| one),
         retries: raw.retry.is_none() && defaults.retry.is_none(),
-        upgrade: to.upgrade(raw, context),
+        upgrade: raw.upgrade.as_ref().map(|written| match written.value {
+            raw::Upgrade::WebSocket => Upgrade::WebSocket,
+        }),
         on_open: to.on_open(raw, context),
         critical: raw.critical.as_ref().is_some_and(|on| on.value),
         target,

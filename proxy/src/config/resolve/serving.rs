@@ -6,8 +6,8 @@ use crate::config::context::Context;
 use crate::config::diagnostic::Code;
 use crate::config::leaf::Time;
 use crate::config::raw;
-use crate::config::route::{Fallback, Target, Upgrade};
-use crate::config::service::{Protocol, Service};
+use crate::config::route::{Fallback, Target};
+use crate::config::service::Service;
 use crate::config::tree::{Span, Spanned, Text};
 use crate::config::units::show_time;
 use bytes::Bytes;
@@ -95,21 +95,6 @@ impl Serving<'_> {
         }
     }
 
-    /// Whether clients may leave HTTP.
-    pub(super) fn upgrade(&self, raw: &raw::Route, context: &Context<'_>) -> Option<Upgrade> {
-        let written = raw.upgrade.as_ref()?;
-        let raw::Upgrade::WebSocket = written.value;
-        let instead = raw.on_open.as_ref().and_then(|open| open.value.to.as_ref());
-        let instead = instead.and_then(|to| self.services.iter().find(|one| *one.name == *to.value));
-        for service in self.services().chain(instead).filter(|one| !can_leave_http(one)) {
-            let message =
-                format!("service `{}` speaks h2, where a connection cannot be upgraded", service.name);
-            let help = "write `protocol: h1` in the service; members of the mesh speak h2 to each other, which carries no upgrade yet";
-            context.error(Code::Conflict, written.span, message, help);
-        }
-        Some(Upgrade::WebSocket)
-    }
-
     /// What is answered while the breaker is open.
     pub(super) fn on_open(&self, raw: &raw::Route, context: &Context<'_>) -> Option<Fallback> {
         let open = raw.on_open.as_ref()?;
@@ -143,11 +128,6 @@ impl Serving<'_> {
             }
         }
     }
-}
-
-/// Over h1 there is `Upgrade` (RFC 9110 §7.8); members of the mesh take a CONNECT instead.
-fn can_leave_http(service: &Service) -> bool {
-    service.protocol == Protocol::H1 && service.mesh.is_none()
 }
 
 /// The one form that is written.

@@ -11,7 +11,7 @@ use crate::config::context::Context;
 use crate::config::diagnostic::Code;
 use crate::config::listener::{Caps, Listener, Role, Timeouts};
 use crate::config::raw;
-use crate::config::route::{PathPattern, PathRules, Route, Target};
+use crate::config::route::{PathPattern, PathRules, Route, Target, Upgrade};
 use crate::config::service::{Balance, Endpoint, Protocol, Service, ServiceId, Source};
 use crate::config::sidecar::{Health, Sidecar, Workload};
 use crate::config::tree::{Span, Spanned, Text};
@@ -292,5 +292,7 @@ fn inbound_route(inbound: &Spanned<raw::Inbound>, raw: &raw::File, context: &Con
 /// Every request of an entrance, to one service.
 fn everything(name: String, line: usize, entrance: Role, service: ServiceId) -> Route {
     let target = Target { split: vec![(service, 1)], sticky: None };
-    Route::plain(Arc::from(name), line, (entrance, PathPattern::Prefix(Arc::from(""))), target)
+    let plain = Route::plain(Arc::from(name), line, (entrance, PathPattern::Prefix(Arc::from(""))), target);
+    // The application knows whether it speaks WebSocket.
+    Route { upgrade: Some(Upgrade::WebSocket), ..plain }
 }

@@ -24,11 +24,18 @@ pub struct Bulkhead {
     learnt: AtomicU32,
     /// Whoever finds it taken goes on: one sample more or less does not matter.
     adaptive: Mutex<Adaptive>,
+    /// Tunnels and WebSockets among those inside: they stay for hours and say nothing of how busy the service is, so
+    /// an adaptive limit holds for the others only.
+    staying: AtomicU32,
 }
 
 /// A place inside; rides on the exchange until its answer's body has ended.
 #[derive(Debug)]
 pub struct Permit(Arc<Bulkhead>);
+
+/// What has a permit and stays: it counts as one of those, until dropped.
+#[derive(Debug)]
+pub struct Staying(Arc<Bulkhead>);
 
 /// Why nobody may enter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +72,8 @@ impl Bulkhead {
         if !rule.adaptive {
             return rule.concurrent;
         }
-        self.learnt.load(Ordering::Relaxed).max(adaptive::LEAST).min(rule.concurrent)
+        let learnt = self.learnt.load(Ordering::Relaxed).max(adaptive::LEAST);
+        learnt.saturating_add(self.staying.load(Ordering::Relaxed)).min(rule.concurrent)
     }
 
     /// Takes over a limit that has changed.
@@ -75,6 +83,14 @@ impl Bulkhead {
 }
 
 impl Permit {
+    /// The exchange has become a connection of its own: it stays until one side closes it.
+    pub fn stays(&self, rule: &service::Bulkhead) -> Staying {
+        let Self(bulkhead) = self;
+        bulkhead.staying.fetch_add(1, Ordering::Relaxed);
+        bulkhead.heed(rule);
+        Staying(Arc::clone(bulkhead))
+    }
+
     /// How long the service took for it, or that it failed to answer: what an adaptive limit learns from.
     pub fn answered(&self, rule: &service::Bulkhead, took: Option<Duration>) {
         let Self(bulkhead) = self;
@@ -82,7 +98,7 @@ impl Permit {
             return;
         }
         let Ok(mut adaptive) = bulkhead.adaptive.try_lock() else { return };
-        let (inside, _) = bulkhead.load();
+        let inside = bulkhead.load().0.saturating_sub(bulkhead.staying.load(Ordering::Relaxed));
         let learnt = adaptive.sample(took, inside, rule.concurrent, clock::now());
         if bulkhead.learnt.load(Ordering::Relaxed) != learnt {
             bulkhead.learnt.store(learnt, Ordering::Relaxed);
@@ -95,6 +111,12 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         wake(self.0.seats.leave());
+    }
+}
+
+impl Drop for Staying {
+    fn drop(&mut self) {
+        self.0.staying.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

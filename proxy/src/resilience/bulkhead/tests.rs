@@ -133,6 +133,21 @@ fn an_adaptive_limit_begins_low_and_learns_only_from_rules_that_ask_for_it() {
 }
 
 #[test]
+fn what_stays_open_takes_no_place_of_an_adaptive_limit_but_one_of_all() {
+    let bulkhead = Arc::new(Bulkhead::default());
+    let adaptive = service::Bulkhead { adaptive: true, ..rule(6, 0) };
+    let permits: Vec<_> = (0..4).map_while(|_| bulkhead.try_enter(&adaptive)).collect();
+    assert!(bulkhead.try_enter(&adaptive).is_none());
+
+    let staying: Vec<_> = permits.iter().map(|permit| permit.stays(&adaptive)).collect();
+
+    let more: Vec<_> = (0..9).map_while(|_| bulkhead.try_enter(&adaptive)).collect();
+    assert_eq!((more.len(), bulkhead.limit(&adaptive)), (2, 6));
+    drop((permits, staying));
+    assert_eq!((bulkhead.load(), bulkhead.limit(&adaptive)), ((2, 0), 4));
+}
+
+#[test]
 fn workers_hand_places_to_each_other() {
     let (bulkhead, rule) = (Arc::new(Bulkhead::default()), rule(2, 64));
     let most = AtomicU32::new(0);
