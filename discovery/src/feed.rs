@@ -39,8 +39,9 @@ pub struct Status {
     pub source: Arc<str>,
     /// When it was last seen well; `None` = never.
     pub checked: Option<Instant>,
-    /// What is wrong since then; the endpoints are those of the last good look, unless it has been wrong for too long.
-    pub trouble: Option<Arc<str>>,
+    /// Since when it is wrong, and what; the endpoints are those of the last good look, unless it has been wrong for too
+    /// long.
+    pub trouble: Option<(Instant, Arc<str>)>,
     /// Since when each endpoint is handed out, sorted by address.
     pub since: Vec<(SocketAddr, Instant)>,
 }
@@ -83,21 +84,28 @@ impl Feed {
     }
 }
 
-/// Begins to watch a source. The future does it, until no clone of the feed is left; it is to be spawned on a thread
-/// that has timers.
-pub fn watch<S: Source>(source: S, settings: Settings) -> (Feed, impl Future<Output = ()>) {
+/// Begins to watch a source for `service`, which messages name. The future does it, until no clone of the feed is left; it
+/// is to be spawned on a thread that has timers.
+pub fn watch<S: Source>(
+    service: &str,
+    source: S,
+    settings: Settings,
+) -> (Feed, impl Future<Output = ()> + use<S>) {
     let (snapshots, receiver) = channel::channel(Arc::default());
     let name: Arc<str> = source.name().into();
     let status = Arc::new(Mutex::new(Status { source: Arc::clone(&name), ..Status::default() }));
     let feed = Feed { snapshots: receiver, status: Arc::clone(&status), hint: Arc::default() };
     let hint = Arc::clone(&feed.hint);
-    let watcher = Watcher { name, keeper: Keeper::new(settings), snapshots, status };
+    let (service, grace) = (service.into(), settings.grace);
+    let watcher = Watcher { service, name, grace, keeper: Keeper::new(settings), snapshots, status };
     (feed, watcher.run(source, hint))
 }
 
 /// What hands out the snapshots of one source.
 struct Watcher {
+    service: Arc<str>,
     name: Arc<str>,
+    grace: Duration,
     keeper: Keeper,
     snapshots: channel::Sender<Arc<Snapshot>>,
     status: Arc<Mutex<Status>>,
@@ -130,9 +138,20 @@ impl Watcher {
 
     /// Takes note of a look.
     fn see(&mut self, seen: Observation) {
+        let held_back = self.keeper.holds_back();
         let turn = self.keeper.see(seen, clock::now());
         if let Some(turn) = turn {
             self.tell_turn(&turn);
+        }
+        if self.keeper.holds_back() && !held_back {
+            let (service, source, seconds) = (&self.service, &*self.name, self.grace.as_secs());
+            tracing::warn!(
+                event = "endpoints_held",
+                %service,
+                source,
+                seconds,
+                "the source says that there are none; the last ones stay for a while"
+            );
         }
         {
             let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,11 +172,20 @@ impl Watcher {
     }
 
     fn tell_change(&self, change: &Change, endpoints: &Endpoints, cause: Cause) {
-        let (source, total) = (&*self.name, endpoints.as_slice().len());
+        let (service, source, total) = (&self.service, &*self.name, endpoints.as_slice().len());
         let (added, removed, changed) = (change.added.len(), change.removed.len(), change.changed.len());
         match cause {
+            Cause::Seen if total == 0 => {
+                tracing::warn!(
+                    event = "endpoints_emptied",
+                    %service,
+                    source,
+                    "the source says that there are none"
+                );
+            }
             Cause::Seen => tracing::info!(
                 event = "endpoints_changed",
+                %service,
                 source,
                 added,
                 removed,
@@ -167,36 +195,39 @@ impl Watcher {
             ),
             Cause::Gone => tracing::warn!(
                 event = "endpoints_emptied",
+                %service,
                 source,
                 removed,
                 "the source goes on saying that there are none"
             ),
             Cause::Stale => tracing::warn!(
                 event = "endpoints_emptied",
+                %service,
                 source,
                 removed,
-                error = self.keeper.trouble().map(|why| &**why),
+                error = self.keeper.trouble().map(|(_, why)| &**why),
                 "the source has failed for too long, what it said last is not believed any more"
             ),
         }
     }
 
     fn tell_turn(&self, turn: &Turn) {
-        let source = &*self.name;
+        let (service, source) = (&self.service, &*self.name);
         match turn {
             Turn::Fails(error) => {
                 let kept = self.snapshots.borrow().endpoints.as_slice().len();
-                tracing::warn!(
-                    event = "source_failing",
-                    source,
-                    error = &**error,
-                    kept,
-                    "the last good endpoints stay"
-                );
+                let so = if kept == 0 { "no endpoint is known" } else { "the last good endpoints stay" };
+                tracing::warn!(event = "source_failing", %service, source, error = &**error, kept, "{so}");
             }
             Turn::Back(since) => {
                 let lasted = clock::now().saturating_duration_since(*since).as_secs();
-                tracing::info!(event = "source_back", source, seconds = lasted, "the source is well again");
+                tracing::info!(
+                    event = "source_back",
+                    %service,
+                    source,
+                    seconds = lasted,
+                    "the source answers again"
+                );
             }
         }
     }

@@ -69,7 +69,7 @@ impl Teller {
 fn told(settings: Settings) -> (Teller, Feed, impl Future<Output = ()>) {
     let (sender, looks) = unbounded_channel();
     let begun = Rc::new(Cell::new(0));
-    let (feed, watching) = watch(Told { looks, begun: Rc::clone(&begun) }, settings);
+    let (feed, watching) = watch("order", Told { looks, begun: Rc::clone(&begun) }, settings);
     (Teller { looks: sender, begun }, feed, watching)
 }
 
@@ -129,7 +129,7 @@ async fn the_status_tells_how_the_source_is_doing() {
     let status = || {
         let Status { source, checked, trouble, since } = feed.status();
         assert_eq!(&*source, "file told");
-        (checked, trouble, since)
+        (checked, trouble.map(|(_, why)| why), since)
     };
     assert_eq!(status(), (None, None, vec![]));
 
@@ -343,14 +343,16 @@ async fn what_happens_is_told_once() {
     assert_eq!(
         events.take(),
         [
-            "INFO endpoints_changed source=file told added=2 removed=0 changed=0 total=2",
-            "INFO endpoints_changed source=file told added=1 removed=1 changed=0 total=2",
-            "WARN source_failing source=file told error=no route kept=2",
-            "INFO source_back source=file told seconds=2",
-            "WARN endpoints_emptied source=file told removed=2",
-            "INFO endpoints_changed source=file told added=1 removed=0 changed=0 total=1",
-            "WARN source_failing source=file told error=refused kept=1",
-            "WARN endpoints_emptied source=file told removed=1 error=refused",
+            "INFO endpoints_changed service=order source=file told added=2 removed=0 changed=0 total=2",
+            "INFO endpoints_changed service=order source=file told added=1 removed=1 changed=0 total=2",
+            "WARN source_failing service=order source=file told error=no route kept=2",
+            "WARN source_failing service=order source=file told error=refused kept=2",
+            "INFO source_back service=order source=file told seconds=2",
+            "WARN endpoints_held service=order source=file told seconds=1",
+            "WARN endpoints_emptied service=order source=file told removed=2",
+            "INFO endpoints_changed service=order source=file told added=1 removed=0 changed=0 total=1",
+            "WARN source_failing service=order source=file told error=refused kept=1",
+            "WARN endpoints_emptied service=order source=file told removed=1 error=refused",
         ]
     );
 }

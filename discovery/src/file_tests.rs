@@ -304,12 +304,12 @@ async fn what_is_wrong_is_read_once_and_not_every_second() {
 #[tokio::test(start_paused = true)]
 async fn a_watched_file_never_empties_a_feed_by_accident() {
     let (_folder, path) = folder("1\n2");
-    let (mut feed, watching) = watch(File::new(&path, ports), Settings::default());
+    let (mut feed, watching) = watch("order", File::new(&path, ports), Settings::default());
     let test = async {
         let first = feed.changed().await.expect("a first set");
         fs::remove_file(&path).unwrap();
         assert!(timeout(Duration::from_secs(3600), feed.changed()).await.is_err(), "missing is not empty");
-        assert!(feed.status().trouble.is_some_and(|why| why.contains("No such file")));
+        assert!(feed.status().trouble.is_some_and(|(_, why)| why.contains("No such file")));
 
         write(&path, "none");
         let began = clock::now();

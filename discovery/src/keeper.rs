@@ -98,7 +98,7 @@ pub(crate) enum Cause {
 /// A source begins to fail, or ceases to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// It was well before.
+    /// It was well before, or it failed for another reason.
     Fails(Arc<str>),
     /// It failed since then.
     Back(Instant),
@@ -155,9 +155,14 @@ impl Keeper {
         self.checked
     }
 
-    /// Why it has not been since.
-    pub(crate) fn trouble(&self) -> Option<&Arc<str>> {
-        self.failing.as_ref().map(|(_, why)| why)
+    /// Since when it has not been, and why it was not the last time.
+    pub(crate) fn trouble(&self) -> Option<&(Instant, Arc<str>)> {
+        self.failing.as_ref()
+    }
+
+    /// Whether endpoints are handed out that the source does not know any more.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.in_use() && self.none_since.is_some()
     }
 
     /// Since when each endpoint is handed out, sorted by address.
@@ -166,12 +171,10 @@ impl Keeper {
     }
 
     fn fail(&mut self, why: Arc<str>, now: Instant) -> Option<Turn> {
-        if let Some((_, before)) = &mut self.failing {
-            *before = why;
-            return None;
-        }
-        self.failing = Some((now, Arc::clone(&why)));
-        Some(Turn::Fails(why))
+        let (_, before) = self.failing.get_or_insert_with(|| (now, Arc::default()));
+        let is_news = *before != why;
+        *before = Arc::clone(&why);
+        is_news.then_some(Turn::Fails(why))
     }
 
     fn settle(&mut self, endpoints: Endpoints, now: Instant) {

@@ -90,7 +90,7 @@ fn a_source_that_fails_from_the_first_says_nothing_about_the_endpoints() {
     let mut keeper = Keeper::new(Settings { grace: Duration::ZERO, stale: Some(Duration::ZERO) });
 
     assert_eq!(shown(&mut keeper, vec![(0, failed()), (5, failed())], 100_000), []);
-    assert_eq!((keeper.checked(), keeper.trouble().map(|why| &**why)), (None, Some("nobody answers")));
+    assert_eq!((keeper.checked(), keeper.trouble().map(|(_, why)| &**why)), (None, Some("nobody answers")));
 
     assert_eq!(shown(&mut keeper, vec![(10, found([1]))], 100_000), [(10, vec![1], Cause::Seen)]);
     assert_eq!((keeper.checked(), keeper.trouble()), (Some(ms(10)), None));
@@ -202,18 +202,19 @@ fn a_failing_source_leaves_the_last_good_set_for_as_long_as_it_is_told() {
 }
 
 #[test]
-fn a_good_look_ends_the_trouble_and_the_next_failure_begins_a_new_one() {
+fn each_new_reason_is_told_once_and_a_good_look_ends_the_trouble() {
     let mut keeper = keeping([1], Some(STALE));
 
     let turns = [
         keeper.see(failed(), ms(1000)),
         keeper.see(Observation::Failed(SourceError("refused".to_owned())), ms(2000)),
+        keeper.see(Observation::Failed(SourceError("refused".to_owned())), ms(2500)),
         keeper.see(found([1]), ms(3000)),
         keeper.see(found([1]), ms(4000)),
     ];
 
-    let fails = Turn::Fails("nobody answers".into());
-    assert_eq!(turns, [Some(fails), None, Some(Turn::Back(ms(1000))), None]);
+    let [fails, otherwise] = ["nobody answers", "refused"].map(|why| Some(Turn::Fails(why.into())));
+    assert_eq!(turns, [fails, otherwise, None, Some(Turn::Back(ms(1000))), None]);
     let out = shown(&mut keeper, vec![(500_000, failed())], 10_000_000);
     assert_eq!(out, [(1_100_000, vec![], Cause::Stale)]);
 }
@@ -225,7 +226,7 @@ fn the_trouble_is_the_last_one() {
     keeper.see(failed(), ms(1000));
     keeper.see(Observation::Failed(SourceError("refused".to_owned())), ms(2000));
 
-    assert_eq!(keeper.trouble().map(|why| &**why), Some("refused"));
+    assert_eq!(keeper.trouble().map(|(_, why)| &**why), Some("refused"));
 }
 
 #[test]

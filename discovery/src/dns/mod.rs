@@ -163,7 +163,12 @@ impl Dns {
         let name = self.name();
         if !remarks.local.is_empty() {
             let dropped = remarks.local.join(", ");
-            tracing::warn!(name, dropped, "an answer has local addresses, which are not allowed");
+            tracing::warn!(
+                name,
+                dropped,
+                help = "resolve: { allow: [local] }",
+                "an answer has local addresses, which are not allowed"
+            );
         }
         if remarks.endpoints > 0 || remarks.targets > 0 {
             let Remarks { endpoints, targets, .. } = remarks;

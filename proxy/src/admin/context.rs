@@ -134,12 +134,12 @@ pub struct RouteRow {
     pub deprecated: bool,
 }
 
-/// A line of `/clusters`: one endpoint of a service.
-#[derive(Debug, Clone, Serialize)]
+/// A line of `/clusters`: one endpoint of a service, or a service that has none.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ClusterRow {
     /// Name of the service.
     pub service: String,
-    /// Address and port.
+    /// Address and port; empty = it has none.
     pub endpoint: String,
     /// Share of the requests relative to the others.
     pub weight: u32,
@@ -149,18 +149,23 @@ pub struct ClusterRow {
     pub protocol: String,
     /// TLS towards it.
     pub tls: bool,
-    /// How it stands: `well`, `unknown`, `ill`, `ejected`, `refusing`.
+    /// How it stands: `well`, `unknown`, `ill` as active checks say, `unchecked` without any; `ejected`, `refusing`; `nobody`
+    /// when the service has no endpoint.
     pub standing: &'static str,
     /// Its zone; empty = none.
     pub zone: String,
+    /// Used when those with a lower one are gone (SRV).
+    pub priority: u16,
     /// Attempts in flight on it.
     pub active: u32,
     /// Attempts made.
     pub attempts: u64,
-    /// Attempts without an answer.
+    /// Attempts that failed: without a sound answer in time, or with 5xx.
     pub failures: u64,
     /// Who knows of it.
     pub source: String,
+    /// What is wrong with the source; empty = nothing.
+    pub trouble: String,
     /// For how long it has been known; `None` = for ever.
     pub known_seconds: Option<u64>,
 }

@@ -161,7 +161,7 @@ fn set_breaker(context: &AdminContext, request: &Parts) -> Result<Reply, Problem
         _ => return Err(needed()),
     };
     if !(context.set_breaker)(&service, forced) {
-        return Err(Problem::NotFound);
+        return Err(Problem::NoBreaker(service));
     }
     tracing::warn!(
         event = "breaker_ordered",

@@ -41,6 +41,8 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Reply {
 #[derive(Debug)]
 pub(super) enum Problem {
     NotFound,
+    /// No service of this name has a breaker.
+    NoBreaker(String),
     /// What the endpoint takes instead.
     Method(&'static str),
     Door(Refusal),
@@ -55,7 +57,7 @@ pub(super) enum Problem {
 impl Problem {
     const fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoBreaker(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Door(Refusal::Unauthorized) => StatusCode::UNAUTHORIZED,
             Self::Door(Refusal::ForeignHost | Refusal::CrossOrigin) => StatusCode::FORBIDDEN,
@@ -69,6 +71,7 @@ impl Problem {
     const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
+            Self::NoBreaker(_) => "no_breaker",
             Self::Method(_) => "method_not_allowed",
             Self::Door(Refusal::Unauthorized) => "unauthorized",
             Self::Door(Refusal::ForeignHost) => "foreign_host",
@@ -83,6 +86,9 @@ impl Problem {
     fn detail(&self) -> String {
         match self {
             Self::NotFound => "there is no such page; GET / lists all".to_owned(),
+            Self::NoBreaker(service) => {
+                format!("no service `{service}` has a `breaker:`; GET /breakers lists those that have")
+            }
             Self::Method(allow) => format!("this page takes {allow}"),
             Self::Door(refusal) => refusal.to_string(),
             Self::Parameter(detail) => detail.clone(),

@@ -28,13 +28,13 @@ impl Row for RouteRow {
 impl Row for ClusterRow {
     const COLUMNS: &'static [&'static str] = &[
         "SERVICE", "ENDPOINT", "STANDING", "ACTIVE", "ATTEMPTS", "FAILURES", "WEIGHT", "ZONE", "BALANCE",
-        "PROTOCOL", "TLS", "SOURCE",
+        "PROTOCOL", "TLS", "SOURCE", "KNOWN", "TROUBLE",
     ];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.service.clone(),
-            self.endpoint.clone(),
+            or_dash(&self.endpoint),
             self.standing.to_owned(),
             self.active.to_string(),
             self.attempts.to_string(),
@@ -45,6 +45,8 @@ impl Row for ClusterRow {
             self.protocol.clone(),
             yes(self.tls),
             self.source.clone(),
+            self.known_seconds.map(|seconds| format!("{seconds}s")).unwrap_or_default(),
+            self.trouble.clone(),
         ]
     }
 }
@@ -69,6 +71,10 @@ impl Row for ListenerRow {
             list(&self.notes, ""),
         ]
     }
+}
+
+fn or_dash(text: &str) -> String {
+    (if text.is_empty() { "-" } else { text }).to_owned()
 }
 
 fn yes(yes: bool) -> String {

@@ -112,10 +112,12 @@ fn cluster() -> ClusterRow {
         tls: false,
         standing: "well",
         zone: String::new(),
+        priority: 0,
         active: 1,
         attempts: 7,
         failures: 2,
         source: "dns order.internal:80".to_owned(),
+        trouble: "nobody answers".to_owned(),
         known_seconds: Some(3),
     }
 }

@@ -146,7 +146,8 @@ impl<'a> Context<'a> {
     pub(super) fn time(&self, field: Option<&Time>, default: Duration) -> Duration {
         let Some(time) = field else { return default };
         let length = self.time_or_zero(Some(time), default);
-        if length.is_zero() {
+        // What cannot be read at all has been complained about.
+        if matches!(units::time(&time.0.value), Ok(Some(Duration::ZERO))) {
             self.error(
                 Code::BadValue,
                 time.0.span,

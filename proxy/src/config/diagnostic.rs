@@ -89,8 +89,6 @@ pub enum Code {
     PlaintextUpstream,
     /// Warning: plain HTTP offered to everybody.
     PlaintextListener,
-    /// Warning: a request that may hang for ever.
-    NoDeadline,
     /// Warning: nothing is routed.
     NoRoutes,
     /// Warning: no rule lets anybody call the workload.

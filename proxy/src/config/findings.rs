@@ -91,9 +91,14 @@ impl Findings {
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = 1 + word.chars().count() / 4;
     let lower = word.to_lowercase();
+    // `circuit_breaker` means `breaker`.
+    let is_part = |candidate: &str| lower.split(['_', '-']).any(|part| part == candidate && part.len() > 4);
+    let distance = |candidate: &str| {
+        if is_part(candidate) { 0 } else { strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()) }
+    };
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (distance(candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

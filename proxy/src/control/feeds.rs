@@ -38,9 +38,12 @@ fn known(service: &Service, before: &Deployment) -> Option<Feed> {
 fn feed(service: &Service) -> (Feed, Option<Watching>) {
     match &service.source {
         Source::Listed(listed) => (Feed::fixed(endpoints(listed), "the configuration"), None),
-        Source::File(path) => watched(File::new(path, endpoints_file), Settings::default()),
+        Source::File(path) => watched(&service.name, File::new(path, endpoints_file), Settings::default()),
         Source::Dns(dns) => match Dns::new(asked(dns)) {
-            Ok(source) => watched(source, Settings { stale: Some(dns.stale), ..Settings::default() }),
+            Ok(source) => {
+                let settings = Settings { stale: Some(dns.stale), ..Settings::default() };
+                watched(&service.name, source, settings)
+            }
             Err(error) => {
                 tracing::error!(service = %service.name, %error, "its endpoints cannot be found");
                 (Feed::fixed(Endpoints::default(), "nobody"), None)
@@ -63,8 +66,11 @@ fn asked(dns: &service::Dns) -> dns::Settings {
     }
 }
 
-fn watched<S: discovery::Source + 'static>(source: S, settings: Settings) -> (Feed, Option<Watching>) {
-    let (feed, watching) = discovery::watch(source, settings);
+fn watched<S>(service: &str, source: S, settings: Settings) -> (Feed, Option<Watching>)
+where
+    S: discovery::Source + 'static,
+{
+    let (feed, watching) = discovery::watch(service, source, settings);
     (feed, Some(Box::pin(watching)))
 }
 

@@ -63,11 +63,13 @@ fn bulkheads(seen: &[Seen<'_>], hub: &Hub) {
 fn endpoints(seen: &[Seen<'_>], hub: &Hub, now: Instant) {
     let series = seen.iter().flat_map(|seen| {
         let mut counts: BTreeMap<&'static str, u32> = BTreeMap::new();
-        for word in ["well", "unknown", "ill", "ejected", "refusing"] {
-            counts.insert(word, 0);
+        let checked = seen.service.health.is_some();
+        let words: &[_] = if checked { &["well", "unknown", "ill"] } else { &["unchecked"] };
+        for word in words.iter().chain(&["ejected", "refusing"]) {
+            counts.insert(*word, 0);
         }
         for endpoint in seen.feed.current().endpoints.as_slice() {
-            *counts.entry(seen.state.endpoint(endpoint.address).word(now)).or_default() += 1;
+            *counts.entry(seen.state.endpoint(endpoint.address).word(checked, now)).or_default() += 1;
         }
         counts.into_iter().map(|(word, count)| {
             ([(label::SERVICE, &*seen.service.name), (label::STATE, word)], f64::from(count))
@@ -80,11 +82,11 @@ fn discovery(seen: &[Seen<'_>], hub: &Hub, now: Instant) {
     let series = seen.iter().filter_map(|seen| {
         let status = seen.feed.status();
         // A list of the configuration is never out of date.
-        status.checked.or(status.trouble.as_ref().map(|_| now))?;
-        let stale = status.trouble.as_ref().map(|_| {
-            status.checked.map_or(0.0, |checked| now.saturating_duration_since(checked).as_secs_f64())
-        });
-        Some(([(label::SERVICE, &*seen.service.name)], stale.unwrap_or(0.0)))
+        // Who has never been seen well is out of date since the first failure.
+        let stale = status.trouble.as_ref().map(|(since, _)| status.checked.unwrap_or(*since));
+        let seconds = stale.map(|since| now.saturating_duration_since(since).as_secs_f64());
+        let is_watched = status.checked.is_some() || seconds.is_some();
+        is_watched.then(|| ([(label::SERVICE, &*seen.service.name)], seconds.unwrap_or(0.0)))
     });
     hub.set_gauge(&names::DISCOVERY_STALE, series);
 }

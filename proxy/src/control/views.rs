@@ -98,26 +98,34 @@ fn cluster_rows(control: &Control, deployment: &Deployment) -> Vec<ClusterRow> {
         let (state, status) = (control.shared.book.of(&service.name), feed.status());
         let snapshot = feed.current();
         let since: HashMap<_, _> = status.since.iter().copied().collect();
+        let nobody = ClusterRow {
+            service: service.name.to_string(),
+            balance: balance_word(&service.balance).to_owned(),
+            protocol: protocol_word(service.protocol).to_owned(),
+            tls: service.tls.is_some() || service.mesh.is_some(),
+            source: status.source.to_string(),
+            trouble: status.trouble.map(|(_, why)| why.to_string()).unwrap_or_default(),
+            ..ClusterRow::default()
+        };
         let row = |endpoint: &Endpoint| {
             let stats = state.endpoint(endpoint.address);
             let known = since.get(&endpoint.address);
             ClusterRow {
-                service: service.name.to_string(),
                 endpoint: endpoint.address.to_string(),
                 weight: endpoint.weight,
-                balance: balance_word(&service.balance).to_owned(),
-                protocol: protocol_word(service.protocol).to_owned(),
-                tls: service.tls.is_some() || service.mesh.is_some(),
-                standing: stats.word(now),
+                standing: stats.word(service.health.is_some(), now),
                 zone: endpoint.zone.as_deref().unwrap_or_default().to_owned(),
+                priority: endpoint.priority,
                 active: stats.active.load(Ordering::Relaxed),
                 attempts: stats.attempts.load(Ordering::Relaxed),
                 failures: stats.failures.load(Ordering::Relaxed),
-                source: status.source.to_string(),
                 known_seconds: known.map(|since| now.saturating_duration_since(*since).as_secs()),
+                ..nobody.clone()
             }
         };
-        snapshot.endpoints.as_slice().iter().map(row).collect::<Vec<_>>()
+        let rows: Vec<_> = snapshot.endpoints.as_slice().iter().map(row).collect();
+        // A service that has nobody is what one looks for here.
+        if rows.is_empty() { vec![ClusterRow { standing: "nobody", ..nobody }] } else { rows }
     });
     rows.collect()
 }

@@ -154,6 +154,7 @@ impl http_body::Body for Body {
                     this.exchange.bytes_out += data.len() as u64;
                 } else if let Some(trailers) = frame.trailers_mut() {
                     identity::headers::strip(trailers);
+                    this.exchange.take_note_of_grpc(trailers);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -1,4 +1,5 @@
-//! How long the head of an answer may take.
+//! How long the head of an answer may take: `timeout.request`, or without it `timeout.idle`, as what streams may not be
+//! silent for longer either.
 //!
 //! The service's time begins when it has the whole request, so a long upload is not held against it. While the
 //! upload goes on, its pace counts: a client that is silent for `timeouts.body` has left (HTTP/1 connections
@@ -65,18 +66,18 @@ enum Next {
 }
 
 impl Deadline {
-    /// Arms the exchange's timer; `limit` = `timeout.request`, `None` = none.
+    /// Arms the exchange's timer; `limit` = `timeout.request`, if there is one.
     pub fn new(exchange: &Exchange, limit: Option<Duration>) -> Self {
         let route = exchange.known.route.and_then(|index| exchange.snapshot.route(index));
         let rate = route.and_then(|route| route.min_rate);
+        let idle = route.and_then(|route| route.idle_timeout);
+        let idle = idle.or_else(|| Some(exchange.cluster.as_ref()?.service.timeout.idle));
         let mut body = exchange.connection.timeouts.body;
         if exchange.known.grpc {
             // A stream of messages is not an upload that got stuck: how long it may pause is the service's to say.
-            let idle = route.and_then(|route| route.idle_timeout);
-            let idle = idle.or_else(|| Some(exchange.cluster.as_ref()?.service.timeout.idle));
             body = body.max(idle.unwrap_or_default());
         }
-        let deadline = Self::starting(exchange.started, limit, body, rate);
+        let deadline = Self::starting(exchange.started, limit.or(idle), body, rate);
         let uploading = exchange.flow.as_ref().is_some_and(|flow| !flow.finished.get());
         match deadline.next_look(exchange.started, uploading) {
             Some(at) => exchange.timer.arm(at),

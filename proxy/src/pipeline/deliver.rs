@@ -30,6 +30,7 @@ pub(super) fn deliver(
 /// Makes the head of a service's answer ours. The longest pause the route allows in what follows.
 pub(super) fn dress(exchange: &mut Exchange, headers: &mut HeaderMap) -> Option<Duration> {
     clean::clean(headers, false);
+    exchange.take_note_of_grpc(headers);
     headers.insert(X_REQUEST_ID, once(exchange.known.request_id.clone()));
     let snapshot = Rc::clone(&exchange.snapshot);
     let route = exchange.known.route.and_then(|index| snapshot.route(index));

@@ -8,6 +8,7 @@ use super::Recorder;
 use super::admit::Known;
 use super::evidence::{Evidence, Onward};
 use super::live::Live;
+use super::reply::GRPC_STATUS;
 use super::request_id;
 use super::snapshot::Snapshot;
 use super::trace::Trace;
@@ -28,7 +29,7 @@ use crate::upstream::body::Flow;
 use crate::upstream::cluster::Cluster;
 use crate::upstream::once::{Progress, Terms};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, Version};
 use portcullis_ca::spiffe::SpiffeId;
 use portcullis_ca::time::Timestamp;
 use std::cell::RefCell;
@@ -79,6 +80,8 @@ pub struct Exchange {
     pub upstream_time: Option<Duration>,
     /// Somebody else than the service answers: whom it stands for and why, for the client.
     pub degraded: Option<HeaderValue>,
+    /// What the service has said in gRPC, at the end of its answer.
+    pub grpc_status: Option<u8>,
     /// Status of the answer.
     pub status: u16,
     /// Bytes of the answer's body.
@@ -91,6 +94,14 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Takes note of what a gRPC service says: in its trailers, or in a head that is all there is.
+    pub fn take_note_of_grpc(&mut self, fields: &HeaderMap) {
+        if self.known.grpc {
+            let said = fields.get(GRPC_STATUS).and_then(|value| value.to_str().ok()?.parse().ok());
+            self.grpc_status = said.or(self.grpc_status);
+        }
+    }
+
     /// Takes note of what was carried in place of bodies.
     pub fn carried(&mut self, moved: &Moved) {
         self.bytes_out = moved.down.get();
@@ -126,6 +137,7 @@ impl Exchange {
             flow: None,
             upstream_time: None,
             degraded: None,
+            grpc_status: None,
             status: CLIENT_GONE,
             bytes_out: 0,
             outcome: Outcome { stage: Stage::Send, ..Outcome::CLIENT_GONE },
@@ -152,11 +164,11 @@ impl Exchange {
         self.live.as_ref().is_some_and(|live| live.cut.get())
     }
 
-    /// Somebody else than the service answers from here on.
-    pub fn degrade(&mut self, reason: &'static str) {
+    /// Somebody else answers for `cluster`.
+    pub fn degrade(&mut self, cluster: Option<&Cluster>, reason: &'static str) {
         let route = self.known.route.map_or("", |index| self.snapshot.route_name(index));
         self.recorder.metrics.degraded(route, reason);
-        let service = self.cluster.as_ref().map_or("", |cluster| &cluster.service.name);
+        let service = cluster.map_or("", |cluster| &cluster.service.name);
         self.degraded = HeaderValue::try_from(format!("{service};reason={reason}")).ok();
     }
 
@@ -194,6 +206,9 @@ impl Exchange {
             service: self.cluster.as_ref().map(|cluster| &*cluster.service.name),
             endpoint: progress.endpoint,
             attempts: progress.attempts,
+            failed: progress.failed.filter(|_| progress.attempts > 1),
+            degraded: self.degraded.as_ref().map(HeaderValue::as_bytes),
+            grpc_status: self.grpc_status,
             upstream_time: self.upstream_time,
             status: self.status,
             protocol: protocol(self.known.version),

@@ -166,15 +166,15 @@ impl Pipeline {
     ) -> Response<Body> {
         let snapshot = Rc::clone(&exchange.snapshot);
         let route = exchange.known.route.and_then(|index| snapshot.route(index));
+        let wanted = exchange.cluster.clone();
         let instead = route.and_then(|route| route.on_open.as_ref());
         match instead.filter(|_| exchange.asks_upgrade.is_none()) {
             None | Some(Fallback::Refuse { .. }) => reply::refuse(exchange, &Rejection::BreakerOpen(open)),
             Some(Fallback::Body { status, content_type, bytes }) => {
-                exchange.degrade("circuit-open");
+                exchange.degrade(wanted.as_deref(), "circuit-open");
                 reply::instead(exchange, *status, (content_type, bytes))
             }
             Some(Fallback::Service(other)) => {
-                exchange.degrade("circuit-open");
                 let turned = match snapshot.clusters.get(other.0) {
                     Some(cluster) => outgoing.turn_to(&mut exchange, cluster),
                     None => Err(Rejection::NoEndpoint),
@@ -187,7 +187,10 @@ impl Pipeline {
                     Err(rejection) => Err(rejection),
                 };
                 match result {
-                    Ok((response, held)) => deliver(exchange, response, held),
+                    Ok((response, held)) => {
+                        exchange.degrade(wanted.as_deref(), "circuit-open");
+                        deliver(exchange, response, held)
+                    }
                     Err(rejection) => reply::refuse(exchange, &rejection),
                 }
             }

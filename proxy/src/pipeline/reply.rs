@@ -18,7 +18,7 @@ use serde_json::json;
 const USUAL_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// The answer for a refused exchange.
@@ -54,6 +54,7 @@ pub fn refuse(mut exchange: Box<Exchange>, rejection: &Rejection) -> Response<Bo
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let (status, bytes) = if exchange.known.grpc {
+        exchange.grpc_status = Some(row.grpc);
         trailers_only(&mut headers, &row)
     } else if row.reason.is_empty() {
         (row.status, Bytes::new())

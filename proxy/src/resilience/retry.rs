@@ -21,6 +21,7 @@
 use super::backoff;
 use crate::config::service::Retry;
 use http::Method;
+use std::fmt;
 use std::time::Duration;
 
 /// Attempts at what nobody has seen, if no rule allows more.
@@ -65,6 +66,31 @@ pub enum End {
     TimedOut,
     /// The answer is not framed soundly.
     Unsound,
+}
+
+impl End {
+    /// Whether the service is to blame.
+    pub const fn is_failure(&self) -> bool {
+        match self {
+            Self::Answered { status, .. } => *status >= 500,
+            Self::NotConnected | Self::Reset | Self::TimedOut | Self::Unsound => true,
+            Self::Unsent | Self::NotProcessed => false,
+        }
+    }
+}
+
+/// For messages.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered { status, .. } => write!(f, "status {status}"),
+            Self::NotConnected => f.write_str("no connection"),
+            Self::Unsent | Self::NotProcessed => f.write_str("not looked at"),
+            Self::Reset => f.write_str("broken off"),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Unsound => f.write_str("an unsound answer"),
+        }
+    }
 }
 
 /// What to do next.

@@ -1,5 +1,6 @@
 //! What is known about an exchange when it has ended: the one value access log and metrics are written from.
 
+use super::metrics::AttemptEnd;
 use super::outcome::Outcome;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -29,6 +30,12 @@ pub struct Record<'a> {
     pub endpoint: Option<SocketAddr>,
     /// Attempts made upstream.
     pub attempts: u32,
+    /// The last of them that failed while there was another: where, and how.
+    pub failed: Option<(SocketAddr, AttemptEnd)>,
+    /// Who stands for whom and why, when another than the service has answered.
+    pub degraded: Option<&'a [u8]>,
+    /// What a gRPC service has said at the end.
+    pub grpc_status: Option<u8>,
     /// From the first attempt to the head of the answer; `None` when there was no answer.
     pub upstream_time: Option<Duration>,
     /// Status sent to the client; 499 when the client left before a head was sent.

@@ -31,6 +31,8 @@ pub struct Progress {
     pub attempts: u32,
     /// Endpoint of the last one.
     pub endpoint: Option<SocketAddr>,
+    /// The last attempt that failed: where, and how.
+    pub failed: Option<(SocketAddr, AttemptEnd)>,
     /// The attempt under way.
     pub(super) trial: Option<Trial>,
 }
@@ -89,11 +91,12 @@ pub(super) async fn once(
     let leave = cluster.ask_leave(now).map_err(Rejection::BreakerOpen)?;
     let pool = cluster.pick(failed, fastrand::u64(..), call.terms.point).ok_or(Rejection::NoEndpoint)?;
     let attempt = call.progress.borrow().attempts + 1;
-    *call.progress.borrow_mut() = Progress {
-        attempts: attempt,
-        endpoint: Some(pool.address),
-        trial: Some(Trial::begin(Rc::clone(&pool), leave, now)),
-    };
+    {
+        let mut progress = call.progress.borrow_mut();
+        progress.attempts = attempt;
+        progress.endpoint = Some(pool.address);
+        progress.trial = Some(Trial::begin(Rc::clone(&pool), leave, now));
+    }
     let mut lease = match pool.check_out(cluster.destination(), now, attempt < UNSENT).await {
         Ok(lease) => lease,
         Err(fault) => {
@@ -169,6 +172,9 @@ fn finish(
         _ => AttemptEnd::Failed(word),
     };
     cluster.metrics.attempt_ended(now.saturating_duration_since(trial.began), told);
+    if end.is_some_and(End::is_failure) {
+        progress.borrow_mut().failed = Some((trial.pool.address, told));
+    }
     Some(cluster.record(trial, end, now))
 }
 

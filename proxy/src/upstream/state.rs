@@ -103,7 +103,7 @@ pub struct EndpointStats {
     pub active: AtomicU32,
     /// Attempts made.
     pub attempts: AtomicU64,
-    /// Attempts that got no answer.
+    /// Attempts that failed: without a sound answer in time, or with 5xx.
     pub failures: AtomicU64,
     /// Unused connections kept.
     pub idle: AtomicU32,
@@ -160,14 +160,15 @@ impl EndpointStats {
         is_news
     }
 
-    /// How it stands now, in a word.
-    pub fn word(&self, now: Instant) -> &'static str {
+    /// How it stands now, in a word; `checked`: the service has active checks.
+    pub fn word(&self, checked: bool, now: Instant) -> &'static str {
         match self.health() {
             _ if self.outlier.ejected_until(now).is_some() => "ejected",
             _ if self.refuses.load(Ordering::Relaxed) => "refusing",
             Health::Ill => "ill",
             Health::Well => "well",
-            Health::Unknown => "unknown",
+            Health::Unknown if checked => "unknown",
+            Health::Unknown => "unchecked",
         }
     }
 

@@ -16,6 +16,7 @@ use super::state::{EndpointStats, ServiceState};
 use crate::balance::outlier::Deed;
 use crate::resilience::breaker::{self, Open, State};
 use crate::resilience::retry::End;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -87,10 +88,10 @@ impl Cluster {
         let took = now.saturating_duration_since(began);
         let Some(end) = end else { return active };
         if let Some((deed, success)) = judge(end) {
-            self.note(&pool, deed, now);
+            self.note(&pool, (deed, end), now);
             self.time(&pool, end, took, now);
-            self.tell_breaker(leave, success, now);
-            if deed == Deed::Broke {
+            self.tell_breaker(leave, (success, end), (pool.address, now));
+            if !success {
                 pool.stats.failures.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -105,13 +106,25 @@ impl Cluster {
         active
     }
 
-    fn note(&self, pool: &EndpointPool, deed: Deed, now: Instant) {
+    fn note(&self, pool: &EndpointPool, (deed, end): (Deed, &End), now: Instant) {
         let Some(rule) = &self.service.outlier else { return };
         if self.state.note(rule, &pool.stats, deed, now) {
             self.metrics.ejected();
             let (service, address, times) =
                 (&self.service.name, pool.address, pool.stats.outlier.ejections());
-            tracing::warn!(event = "endpoint_ejected", %service, %address, times, "left out for its failures");
+            let last = end.to_string();
+            let until = pool.stats.outlier.ejected_until(now);
+            let seconds =
+                until.map_or(0.0, |until| until.saturating_duration_since(now).as_secs_f64().round());
+            tracing::warn!(
+                event = "endpoint_ejected",
+                %service,
+                %address,
+                times,
+                seconds,
+                last,
+                "left out for its failures"
+            );
         }
     }
 
@@ -125,14 +138,26 @@ impl Cluster {
         }
     }
 
-    fn tell_breaker(&self, leave: Option<Leave>, success: bool, now: Instant) {
+    fn tell_breaker(
+        &self,
+        leave: Option<Leave>,
+        (success, end): (bool, &End),
+        (address, now): (SocketAddr, Instant),
+    ) {
         let (Some(rule), Some(mut leave)) = (&self.service.breaker, leave) else { return };
         let Some(pass) = leave.pass.take() else { return };
         let Some(state) = self.state.breaker.record(rule, pass, success, now) else { return };
         let (service, word) = (&self.service.name, state.word());
         if state == State::Open {
-            let seconds = rule.open.as_secs_f64();
-            tracing::warn!(event = "breaker_open", %service, seconds, "the service is left in peace");
+            let (seconds, last) = (rule.open.as_secs_f64(), end.to_string());
+            tracing::warn!(
+                event = "breaker_open",
+                %service,
+                seconds,
+                last,
+                %address,
+                "it has failed too often, and is left in peace"
+            );
         } else {
             tracing::info!(event = "breaker", %service, state = word, "the service is asked again");
         }

@@ -112,6 +112,31 @@ fn what_is_answered_instead_is_marked() {
     let lines = edge.wait_for_lines(4);
     let line = lines.iter().find(|line| field(line, "http.route") == "other").expect("a line");
     assert_eq!(field(line, "portcullis.service"), "other");
+    assert_eq!(field(line, "portcullis.degraded"), "api;reason=circuit-open");
+}
+
+#[test]
+fn a_refusal_is_no_answer_instead_and_an_order_for_nobody_says_so() {
+    let (dead, dead_too) = (Refused::new(), Refused::new());
+    let edge = Edge::with(|config| {
+        config
+            .service_with("api", &[&dead], "breaker: { failures: 1, open: 60s }")
+            .service("other", &dead_too)
+            .route_with("other", "* /**", "to: api, on_open: { to: other }")
+    });
+    edge.get("/");
+    edge.wait_for_message("breaker_open");
+
+    let answer = edge.get("/");
+
+    assert_eq!((answer.status, answer.header("portcullis-degraded")), (503, None));
+    assert_eq!(edge.metric("portcullis_degraded_total", &[]), 0.0);
+    assert!(
+        edge.wait_for_message("breaker_open").contains("last=\"no connection\""),
+        "{:?}",
+        edge.messages()
+    );
+    assert!(edge.admin_post("/breakers?service=other&set=open").text().contains("no service `other` has a"));
 }
 
 #[test]

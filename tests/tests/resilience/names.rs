@@ -82,6 +82,11 @@ fn n02_without_an_answer_at_the_start_the_service_has_no_endpoint_and_gets_one_l
     let edge = edge_of(&format!("dns: \"api.shop.test:{port}\""), &names, "");
     let answer = edge.get("/");
     assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("NO_ENDPOINT")));
+    wait::eventually("the message that there is nobody", || {
+        edge.messages().iter().any(|line| line.contains("service=api") && line.contains("WARN")).then_some(())
+    });
+    let row = &edge.admin_get("/clusters").json()["clusters"][0];
+    assert_eq!((row["service"].as_str(), row["standing"].as_str()), (Some("api"), Some("nobody")), "{row}");
 
     names.change(&["host-record=api.shop.test,127.0.0.1,1"]);
 

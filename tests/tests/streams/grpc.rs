@@ -64,12 +64,14 @@ fn a_call_that_was_cancelled_is_cancelled_at_the_service_too() {
     wait::eventually("the exchanges to end", || {
         (edge.metric("http_server_active_requests", &[]) == 0.0).then_some(())
     });
-    let lines = edge.access_log();
+    let lines = edge.wait_for_lines(16);
     assert!(
         lines.iter().any(|line| field(line, "http.response.status_code") == 499
             || field(line, "error.type") == "client_gone"),
         "no cancelled call in the log"
     );
+    let told: Vec<_> = lines.iter().filter_map(|line| field(line, "rpc.grpc.status_code").as_u64()).collect();
+    assert!(told.contains(&0) && told.iter().any(|code| *code > 0), "what the service said: {told:?}");
 }
 
 #[test]

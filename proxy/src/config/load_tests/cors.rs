@@ -120,7 +120,12 @@ fn a_policy_names_somebody() {
             "4:73 [[] bad-value: no origin is named here | name at least one, as in `https://shop.example`, or write `cors: none`",
         ],
     );
-    expect_cors("off", &["4:62 [off] bad-value: `cors` cannot be `off` | it can be: none"]);
+    expect_cors(
+        "off",
+        &[
+            "4:62 [off] bad-value: `cors` cannot be `off` | it can be `none`, or keys in braces, as in `{ key: value }`",
+        ],
+    );
     expect_cors(
         "[\"*\"]",
         &["4:62 [[] wrong-type: `cors` must be a single value, not a list | one of: none"],

@@ -88,7 +88,7 @@ fn counts_sizes_and_parts_say_what_they_take() {
     expect(
         &format!("{HEAD}overload: {{ memory: auto, requests: 5 }}\n"),
         &[
-            "3:21 [auto] bad-value: `memory` cannot be `auto` | it can be: none",
+            "3:21 [auto] bad-value: `memory` cannot be `auto` | it can be `none`, or keys in braces, as in `{ key: value }`",
             "3:27 [requests] unknown-key: unknown key `requests` in `overload:` | keys here are: concurrent, memory, shed_when_behind",
         ],
     );

@@ -78,17 +78,6 @@ fn a_service_nobody_uses_is_pointed_out() {
 }
 
 #[test]
-fn a_request_without_any_deadline_is_pointed_out() {
-    expect_route(
-        "name: r, match: GET /, auth: public, to: a, timeout: { request: none }",
-        &[
-            "4:76 [none] no-deadline: route `r` may wait for its answer for ever | say how long it may be silent: `timeout: { request: none, idle: 60s }`",
-        ],
-    );
-    expect_route("name: r, match: GET /, auth: public, to: a, timeout: { request: none, idle: 1m }", &[]);
-}
-
-#[test]
 fn nothing_routed_is_pointed_out() {
     assert!(said(HEAD)[0].starts_with("1:1 [v] no-routes: there are no routes"));
 }

@@ -206,7 +206,10 @@ fn health_says_what_it_lacks() {
 #[test]
 fn retry_says_what_it_takes() {
     let cases = [
-        ("«off»", "bad-value: `retry` cannot be `off` | it can be: none"),
+        (
+            "«off»",
+            "bad-value: `retry` cannot be `off` | it can be `none`, or keys in braces, as in `{ key: value }`",
+        ),
         ("{ attempts: «1» }", "bad-value: 1 is out of range | from 2 to 5"),
         ("{ attempts: «6» }", "bad-value: 6 is out of range | from 2 to 5"),
         (

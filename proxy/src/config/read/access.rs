@@ -98,11 +98,6 @@ pub(super) fn choice<'a>(reader: Reader<'a>, name: &str, variants: &'static [&'s
         let variant = if is_second { second } else { first };
         return Choice { variant, content: reader, word: false };
     }
-    if name == ONE_OR_LIST {
-        let second = variants.get(1).copied().unwrap_or_default();
-        let variant = if matches!(node.value, Value::List(_)) { second } else { first };
-        return Choice { variant, content: reader, word: false };
-    }
     match &node.value {
         Value::Scalar(word) => match known(variants, word) {
             Some(variant) => Choice { variant, content: reader, word: true },
@@ -140,7 +135,13 @@ fn known(variants: &'static [&'static str], word: &str) -> Option<&'static str> 
 
 fn report_word(reader: Reader<'_>, span: Span, word: &str, variants: &'static [&'static str]) {
     let message = format!("`{}` cannot be `{word}`", reader.key);
-    let help = choose(word, variants.iter().copied(), "it can be");
+    let help = match variants {
+        // The word that switches off what is otherwise told by keys.
+        ["none"] if reader.node.is_some_and(|node| matches!(node.value, Value::Scalar(_))) => {
+            "it can be `none`, or keys in braces, as in `{ key: value }`".to_owned()
+        }
+        _ => choose(word, variants.iter().copied(), "it can be"),
+    };
     reader.findings.add(Finding::error(Code::BadValue, span, message).help(help));
 }
 

@@ -89,7 +89,7 @@ fn route(raw: &Spanned<raw::Route>, around: &Around<'_>, context: &Context<'_>) 
     let rewrite =
         raw.path.as_ref().zip(matched.as_ref()).and_then(|(text, (_, path))| rewrite(text, path, context));
     let common = file.defaults.as_ref().map(|defaults| &defaults.value.timeout);
-    let times = serving::times((&raw.timeout, common), &of, context);
+    let times = serving::times((&raw.timeout, common), context);
     let hosts = hosts(&raw.hosts, context);
     let when = when(&raw.when, context);
     let deprecated = raw.deprecated.as_ref().map(|one| deprecation(one, context));

@@ -31,7 +31,6 @@ pub(super) struct Times {
 /// Reads the times of a route, and of the defaults those it does not say itself.
 pub(super) fn times(
     (own, common): (&raw::RouteTimeout, Option<&raw::RouteTimeout>),
-    of: &str,
     context: &Context<'_>,
 ) -> Times {
     let request = own.request.as_ref().or_else(|| common?.request.as_ref());
@@ -39,15 +38,6 @@ pub(super) fn times(
     let per_try = own.per_try.as_ref().or_else(|| common?.per_try.as_ref());
     let time = |time: &Time| context.time(Some(time), Duration::ZERO);
     let length = context.time_or_none(request);
-    if let (Some(None), Some(text), None) = (length, request, idle) {
-        let message = format!("{of} may wait for its answer for ever");
-        context.warn(
-            Code::NoDeadline,
-            text.0.span,
-            message,
-            "say how long it may be silent: `timeout: { request: none, idle: 60s }`",
-        );
-    }
     Times {
         request: length,
         idle: idle.map(time),

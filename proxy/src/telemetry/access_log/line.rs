@@ -3,6 +3,7 @@
 //! Keys keep their order; what is not known is absent rather than empty. Durations are milliseconds with three
 //! decimals, sizes bytes, the timestamp is when the request's head had arrived.
 
+use super::super::metrics::AttemptEnd;
 use super::super::record::Record;
 use super::escape::escape;
 use super::redact::Redaction;
@@ -78,6 +79,23 @@ fn write_own(out: &mut Vec<u8>, record: &Record<'_>) {
         out.push(b'"');
     }
     number(out, b",\"portcullis.attempts\":", record.attempts.into());
+    if let Some((endpoint, end)) = record.failed {
+        out.extend_from_slice(b",\"portcullis.failed\":\"");
+        socket(out, endpoint);
+        match end {
+            AttemptEnd::Answered(status) => number(out, b" ", status.into()),
+            AttemptEnd::Failed(reason) => {
+                out.push(b' ');
+                out.extend_from_slice(reason.as_bytes());
+            }
+            AttemptEnd::Other => {}
+        }
+        out.push(b'"');
+    }
+    text(out, b",\"portcullis.degraded\":\"", record.degraded.unwrap_or_default());
+    if let Some(status) = record.grpc_status {
+        number(out, b",\"rpc.grpc.status_code\":", status.into());
+    }
     millis(out, b",\"portcullis.duration_ms\":", record.duration);
     if let Some(upstream) = record.upstream_time {
         millis(out, b",\"portcullis.upstream_ms\":", upstream);

@@ -18,6 +18,9 @@ fn record() -> Record<'static> {
         service: Some("order"),
         endpoint: Some(SocketAddr::from(([10, 0, 0, 7], 8080))),
         attempts: 2,
+        failed: Some((SocketAddr::from(([10, 0, 0, 6], 8080)), AttemptEnd::Failed("connect_refused"))),
+        degraded: None,
+        grpc_status: None,
         upstream_time: Some(Duration::from_micros(9_000)),
         status: 201,
         protocol: "2",
@@ -60,11 +63,25 @@ fn a_full_line_has_exactly_these_keys_in_this_order() {
             r#""http.request.body.size":17,"http.response.body.size":18000000000,"#,
             r#""trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331","#,
             r#""portcullis.service":"order","portcullis.endpoint":"10.0.0.7:8080","portcullis.attempts":2,"#,
+            r#""portcullis.failed":"10.0.0.6:8080 connect_refused","#,
             r#""portcullis.duration_ms":12.034,"portcullis.upstream_ms":9.000,"portcullis.ended_by":"upstream","#,
             r#""portcullis.stage":"done","portcullis.request_id":"r-1","portcullis.tls_version":"TLSv1.3"}"#,
             "\n"
         )
     );
+}
+
+#[test]
+fn what_another_has_answered_and_what_a_grpc_service_has_said_can_be_read() {
+    let failed = Some((SocketAddr::from(([10, 0, 0, 6], 8080)), AttemptEnd::Answered(503)));
+    let record =
+        Record { failed, degraded: Some(b"tips;reason=circuit-open"), grpc_status: Some(14), ..record() };
+
+    let line = parsed(&record);
+
+    assert_eq!(line["portcullis.failed"], "10.0.0.6:8080 503");
+    assert_eq!(line["portcullis.degraded"], "tips;reason=circuit-open");
+    assert_eq!(line["rpc.grpc.status_code"], 14);
 }
 
 #[test]
