@@ -310,7 +310,8 @@ pub struct ServiceTimeout {
     pub request: Option<Duration>,
     /// Of one attempt: from sending it to the head of the answer. `None` = as long as `request` lets it.
     pub per_try: Option<Duration>,
-    /// Longest pause inside an answer's body, and of an upgraded connection. Default 60 s.
+    /// Longest pause inside an answer's body and of an upgraded connection; without `request`, also before the answer.
+    /// Default 60 s.
     pub idle: Duration,
 }
 

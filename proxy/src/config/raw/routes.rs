@@ -153,7 +153,7 @@ pub(in crate::config) struct RouteTimeout {
     pub(in crate::config) request: Option<TimeOrNone>,
     /// Of one attempt: from sending it to the head of the answer.
     pub(in crate::config) per_try: Option<Time>,
-    /// Longest pause inside an answer's body.
+    /// Longest pause inside an answer's body and of a WebSocket; without `request`, also before the answer.
     pub(in crate::config) idle: Option<Time>,
 }
 

@@ -166,7 +166,7 @@ pub(in crate::config) struct ServiceTimeout {
     pub(in crate::config) request: Option<TimeOrNone>,
     /// Of one attempt: from sending it to the head of the answer. Default: as long as `request` lets it.
     pub(in crate::config) per_try: Option<Time>,
-    /// Longest pause inside an answer's body. Default: 60s.
+    /// Longest pause inside an answer's body and of a WebSocket; without `request`, also before the answer. Default: 60s.
     pub(in crate::config) idle: Option<Time>,
 }
 
