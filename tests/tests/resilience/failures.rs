@@ -320,6 +320,29 @@ fn m31_the_share_of_an_endpoint_that_got_slow_falls() {
 }
 
 #[test]
+fn m31_one_of_ten_that_takes_two_seconds_gets_less_than_one_request_of_two_hundred() {
+    let slow = Upstream::answering(|_| {
+        wait::pause(Duration::from_secs(2));
+        Reply::new(200)
+    });
+    let quick: Vec<_> = (0..9).map(|_| Upstream::replying(200)).collect();
+    let share = |balance: &str, requests: usize| {
+        let edge = Edge::with(|config| {
+            let mut all: Vec<&dyn Addressed> = quick.iter().map(|one| one as &dyn Addressed).collect();
+            all.push(&slow);
+            config.service_with("api", &all, &format!("balance: {balance}")).route("* /**", "api")
+        });
+        let before = slow.count();
+        let answers: Vec<_> = (0..requests / 8).flat_map(|_| super::together(&edge, "/", 8)).collect();
+        assert_eq!(super::count(&answers, 200), requests);
+        slow.count() - before
+    };
+
+    assert!(share("peak-ewma", 2_000) <= 10);
+    assert!(share("round-robin", 80) >= 4, "beside it: each in its turn");
+}
+
+#[test]
 fn m32_an_endpoint_that_fails_five_times_is_left_out_and_comes_back() {
     let well = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let state = well.clone();
