@@ -152,6 +152,8 @@ pub struct ClusterRow {
     /// How it stands: `well`, `unknown`, `ill` as active checks say, `unchecked` without any; `ejected`, `refusing`; `nobody`
     /// when the service has no endpoint.
     pub standing: &'static str,
+    /// Why the last health check was not good; empty = it was, or there was none.
+    pub reason: String,
     /// Its zone; empty = none.
     pub zone: String,
     /// Used when those with a lower one are gone (SRV).

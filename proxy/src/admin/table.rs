@@ -28,7 +28,7 @@ impl Row for RouteRow {
 impl Row for ClusterRow {
     const COLUMNS: &'static [&'static str] = &[
         "SERVICE", "ENDPOINT", "STANDING", "ACTIVE", "ATTEMPTS", "FAILURES", "WEIGHT", "ZONE", "BALANCE",
-        "PROTOCOL", "TLS", "SOURCE", "KNOWN", "TROUBLE",
+        "PROTOCOL", "TLS", "SOURCE", "KNOWN", "REASON", "TROUBLE",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -46,6 +46,7 @@ impl Row for ClusterRow {
             yes(self.tls),
             self.source.clone(),
             self.known_seconds.map(|seconds| format!("{seconds}s")).unwrap_or_default(),
+            self.reason.clone(),
             self.trouble.clone(),
         ]
     }

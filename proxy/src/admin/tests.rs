@@ -111,6 +111,7 @@ fn cluster() -> ClusterRow {
         protocol: "http/1.1".to_owned(),
         tls: false,
         standing: "well",
+        reason: String::new(),
         zone: String::new(),
         priority: 0,
         active: 1,

@@ -3,6 +3,7 @@
 //! A reload is all or nothing: the new configuration is read, compiled and its sockets are opened before any
 //! worker hears of it; if anything fails the old one stays and the log says why.
 
+mod checks;
 pub mod feeds;
 mod gauges;
 pub mod sockets;
@@ -14,20 +15,17 @@ use crate::admission::authenticate::issuer;
 use crate::admission::limit::limiter;
 use crate::admission::overload::memory::{Meter, Roots};
 use crate::admission::overload::watch::watch as watch_memory;
-use crate::balance::Health;
 use crate::config::listener::Role;
 use crate::config::overload::Memory;
-use crate::config::service::Service;
 use crate::config::{self, Config, Loaded, Sidecar, diagnostic};
 use crate::deployment::{Deployment, ListenerKey};
 use crate::drain::{Phase, Trigger};
 use crate::mesh::source::{Memberships, MeshError};
 use crate::telemetry::access_log::AccessLogWriter;
 use crate::telemetry::metrics::{Format, Hub};
-use crate::tls::client::ClientTls;
-use crate::upstream::health::{self, Subject};
 use crate::worker::{Orders, Shared};
 use crate::{clock, worker};
+use checks::Checks;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
@@ -118,15 +116,8 @@ pub struct Control {
     /// The ladder of memory in force.
     memory: Rc<Cell<Option<Memory>>>,
     /// Checks of endpoints that go on.
-    checks: RefCell<Vec<Check>>,
+    checks: RefCell<Checks>,
     workers: Vec<(UnboundedSender<Orders>, JoinHandle<()>)>,
-}
-
-/// Checks of the endpoints of one service.
-struct Check {
-    service: Service,
-    tls: Option<ClientTls>,
-    task: tokio::task::JoinHandle<()>,
 }
 
 /// Reads a file, and looks at all files it names; its warnings go to the log.
@@ -325,45 +316,13 @@ impl Control {
 
     /// Keeps fetching the keys of issuers that `before` had not, and watches memory.
     fn keep(&self, deployment: &Deployment, before: Option<&Deployment>) {
-        self.keep_checking(deployment);
+        self.checks.borrow_mut().keep(deployment, &self.shared);
         self.memory.set(deployment.config.overload.memory);
         for store in deployment.issuers.iter().flatten() {
             let mut kept = before.iter().flat_map(|before| before.issuers.iter().flatten());
             if !kept.any(|other| Arc::ptr_eq(other, store)) {
                 // Ends by itself with the last configuration that has this issuer.
                 tokio::task::spawn_local(issuer::keep(Arc::downgrade(store)));
-            }
-        }
-    }
-
-    /// Goes on checking endpoints of services that are the same, begins and ends the others.
-    fn keep_checking(&self, deployment: &Deployment) {
-        let mut checks = self.checks.borrow_mut();
-        let mut kept = Vec::new();
-        let services = deployment.config.services.iter().zip(&deployment.client_tls).zip(&deployment.feeds);
-        for ((service, tls), feed) in services {
-            let Some(rule) = &service.health else { continue };
-            let same = |check: &Check| check.service == *service && check.tls == *tls;
-            if let Some(place) = checks.iter().position(same) {
-                kept.push(checks.swap_remove(place));
-                continue;
-            }
-            let subject = Subject {
-                service: service.clone(),
-                tls: tls.clone(),
-                feed: feed.clone(),
-                state: self.shared.book.of(&service.name),
-                membership: self.shared.membership.clone(),
-            };
-            let task = tokio::task::spawn_local(health::keep(subject, rule.clone()));
-            kept.push(Check { service: service.clone(), tls: tls.clone(), task });
-        }
-        for over in std::mem::replace(&mut *checks, kept) {
-            over.task.abort();
-            // What was found says nothing any more.
-            let state = self.shared.book.of(&over.service.name);
-            for (_, stats) in state.endpoints() {
-                state.checked(&stats, Health::Unknown);
             }
         }
     }

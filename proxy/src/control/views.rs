@@ -114,6 +114,7 @@ fn cluster_rows(control: &Control, deployment: &Deployment) -> Vec<ClusterRow> {
                 endpoint: endpoint.address.to_string(),
                 weight: endpoint.weight,
                 standing: stats.word(service.health.is_some(), now),
+                reason: stats.reason().as_deref().unwrap_or_default().to_owned(),
                 zone: endpoint.zone.as_deref().unwrap_or_default().to_owned(),
                 priority: endpoint.priority,
                 active: stats.active.load(Ordering::Relaxed),

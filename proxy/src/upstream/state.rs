@@ -86,15 +86,26 @@ impl ServiceState {
         ejected
     }
 
-    /// What a health check says. `true`: it said something else before.
-    pub fn checked(&self, stats: &EndpointStats, health: Health) -> bool {
+    /// What health checks say, and why the last one was not good. `true`: they said something else before.
+    pub fn checked(&self, stats: &EndpointStats, health: Health, reason: Option<&str>) -> bool {
+        stats.set_reason(reason);
         let is_news = stats.set_health(health);
         if is_news {
             self.changed();
         }
         is_news
     }
+
+    /// A health check has found that it takes connections, which no request may have tried for long.
+    pub fn takes_connections(&self, stats: &EndpointStats) {
+        if stats.refuses.swap(false, Ordering::Relaxed) {
+            self.changed();
+        }
+    }
 }
+
+/// Characters kept of a reason: parts of it may come from the endpoint.
+const REASON: usize = 200;
 
 /// One endpoint.
 #[derive(Debug)]
@@ -114,6 +125,8 @@ pub struct EndpointStats {
     /// The last connection to it was refused.
     pub refuses: AtomicBool,
     health: AtomicU8,
+    /// Why the last check was not good; touched by checks and by people who look, never by requests.
+    reason: Mutex<Option<Arc<str>>>,
     born: Instant,
     /// Nanoseconds from its birth to when it became well again.
     well_after: AtomicU64,
@@ -130,6 +143,7 @@ impl Default for EndpointStats {
             outlier: outlier::Record::default(),
             refuses: AtomicBool::default(),
             health: AtomicU8::default(),
+            reason: Mutex::default(),
             born: clock::now(),
             well_after: AtomicU64::default(),
         }
@@ -144,6 +158,16 @@ impl EndpointStats {
             2 => Health::Ill,
             _ => Health::Unknown,
         }
+    }
+
+    /// Why the last active check was not good; `None`: it was, or there was none.
+    pub fn reason(&self) -> Option<Arc<str>> {
+        lock(&self.reason).clone()
+    }
+
+    fn set_reason(&self, reason: Option<&str>) {
+        let reason = reason.map(|text| text.chars().take(REASON).collect::<String>().into());
+        *lock(&self.reason) = reason;
     }
 
     fn set_health(&self, health: Health) -> bool {
@@ -164,8 +188,8 @@ impl EndpointStats {
     pub fn word(&self, checked: bool, now: Instant) -> &'static str {
         match self.health() {
             _ if self.outlier.ejected_until(now).is_some() => "ejected",
-            _ if self.refuses.load(Ordering::Relaxed) => "refusing",
             Health::Ill => "ill",
+            _ if self.refuses.load(Ordering::Relaxed) => "refusing",
             Health::Well => "well",
             Health::Unknown if checked => "unknown",
             Health::Unknown => "unchecked",

@@ -5,6 +5,8 @@ mod bulkhead;
 mod discovery;
 mod endpoints;
 mod failures;
+mod health;
+mod health_reloads;
 mod names;
 mod retries;
 mod storm;
