@@ -47,6 +47,7 @@ ROWS = [
     Row("latency", "latency", 5000, "h1"),
     Row("pair-latency", "pair_latency", 5000, "pair", "pair"),
     Row("limit-exact-latency", "limit_latency", 1000, None, "limit", ("limit-leased",), "limit-none"),
+    Row("isolation", "isolation", 2000, None, "isolation", (), "isolation-alone"),
 ]
 
 

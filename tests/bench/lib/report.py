@@ -18,6 +18,7 @@ COMPARED = {
     "auth": (("auth-portcullis",), ("auth-envoy", "auth-haproxy")),
     "limit": (("limit-leased",), ("limit-none",)),
     "resilience": (("resilience-on",), ("resilience-off",)),
+    "isolation": (("isolation-crowded",), ("isolation-alone",)),
 }
 # Lists of measures in the results.
 KINDS = ("traffic", "memory", "pair_memory", *(row.kept for row in latency.ROWS), "admission")
@@ -185,7 +186,7 @@ def title(results, name):
     """A competitor with its version."""
     _, tool, _, words = ALL[name]
     found = results["versions"].get(tool)
-    plain = name in ("relay", "portcullis+log", "pair-user") or ALL[name][0].group in ("limit", "resilience")
+    plain = name in ("relay", "portcullis+log", "pair-user") or ALL[name][0].group in ("limit", "resilience", "isolation")
     return f"{words} {found}" if found and not plain else words
 
 
