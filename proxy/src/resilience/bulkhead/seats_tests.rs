@@ -227,7 +227,8 @@ fn many_threads_lose_no_place_and_never_are_more_than_the_limit() {
     assert!(seats.set_limit(2).is_empty());
     let (inside, served) = (AtomicU32::new(0), AtomicU32::new(0));
     let wake = |called: Called<std::sync::mpsc::Sender<()>>| {
-        called.into_iter().for_each(|sender| sender.send(()).expect("the line keeps it until it is called"));
+        // Whoever gives up between its call and this has passed its place on, and hears nothing.
+        called.into_iter().for_each(|sender| sender.send(()).unwrap_or_default());
     };
     let worker = |seed: u64| {
         let mut random = fastrand::Rng::with_seed(seed);
