@@ -181,6 +181,12 @@ pub struct BreakerRow {
     pub state: &'static str,
     /// What a person has ordered: `open`, `closed`; `auto` = nothing.
     pub set: &'static str,
+    /// Requests of the window of the breaker (of 10 s, if it counts failures in a row).
+    pub requests: u64,
+    /// Failures among them.
+    pub failures: u64,
+    /// Seconds until somebody is let through; `None`: somebody is, or only a person ends it.
+    pub rests_seconds: Option<u64>,
 }
 
 /// A line of `/listeners`.

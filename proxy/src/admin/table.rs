@@ -45,7 +45,7 @@ impl Row for ClusterRow {
             self.protocol.clone(),
             yes(self.tls),
             self.source.clone(),
-            self.known_seconds.map(|seconds| format!("{seconds}s")).unwrap_or_default(),
+            seconds(self.known_seconds),
             self.reason.clone(),
             self.trouble.clone(),
         ]
@@ -53,10 +53,17 @@ impl Row for ClusterRow {
 }
 
 impl Row for BreakerRow {
-    const COLUMNS: &'static [&'static str] = &["SERVICE", "STATE", "SET"];
+    const COLUMNS: &'static [&'static str] = &["SERVICE", "STATE", "SET", "REQUESTS", "FAILURES", "RESTS"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.service.clone(), self.state.to_owned(), self.set.to_owned()]
+        vec![
+            self.service.clone(),
+            self.state.to_owned(),
+            self.set.to_owned(),
+            self.requests.to_string(),
+            self.failures.to_string(),
+            seconds(self.rests_seconds),
+        ]
     }
 }
 
@@ -76,6 +83,10 @@ impl Row for ListenerRow {
 
 fn or_dash(text: &str) -> String {
     (if text.is_empty() { "-" } else { text }).to_owned()
+}
+
+fn seconds(seconds: Option<u64>) -> String {
+    seconds.map(|seconds| format!("{seconds}s")).unwrap_or_default()
 }
 
 fn yes(yes: bool) -> String {

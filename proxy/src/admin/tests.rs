@@ -124,7 +124,14 @@ fn cluster() -> ClusterRow {
 }
 
 fn breaker() -> BreakerRow {
-    BreakerRow { service: "order".to_owned(), state: "half-open", set: "auto" }
+    BreakerRow {
+        service: "order".to_owned(),
+        state: "open",
+        set: "auto",
+        requests: 20,
+        failures: 12,
+        rests_seconds: Some(7),
+    }
 }
 
 /// Sends bytes, reads until the other side closes.

@@ -52,8 +52,6 @@ pub(super) const RATE_HELP: &str =
 pub(super) const QUOTA_HELP: &str = "write so many in a `day` or `month`, as in `100000/month`";
 /// What to write for a size per second.
 pub(super) const PACE_HELP: &str = "write it as `10KiB/s`";
-/// What to write for a part of a whole.
-pub(super) const PERCENT_HELP: &str = "write a whole number from `0%` to `100%`";
 /// What to write for a date.
 pub(super) const DATE_HELP: &str = "write a date as `2026-11-22`";
 

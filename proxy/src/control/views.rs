@@ -141,7 +141,16 @@ fn breaker_rows(control: &Control, config: &Config) -> Vec<BreakerRow> {
             Some(Forced::Closed) => "closed",
             None => "auto",
         };
-        BreakerRow { service: service.name.to_string(), state: breaker.state(now).word(), set }
+        let (requests, failures) = breaker.failures(now);
+        BreakerRow {
+            service: service.name.to_string(),
+            state: breaker.state(now).word(),
+            set,
+            requests,
+            failures,
+            // Rounded up: whoever comes then is let through.
+            rests_seconds: breaker.rests(now).map(|rests| rests.as_secs_f64().ceil() as u64),
+        }
     };
     with.map(row).collect()
 }

@@ -64,8 +64,8 @@ fn counts_sizes_and_parts_say_what_they_take() {
         &[
             "3:25 [0] bad-value: `0` is not a number of requests | write a whole number from 1 to 4294967295, or `none`",
             "3:45 [1MiB] bad-value: `1MiB` is less than the process itself needs | at least 16MiB",
-            "3:61 [92] bad-unit: `92` has no unit | write a whole number from `0%` to `100%`",
-            "3:76 [101%] bad-unit: `101%` is too large | write a whole number from `0%` to `100%`",
+            "3:61 [92] bad-unit: `92` has no unit | write a whole number from `1%` to `100%`",
+            "3:76 [101%] bad-unit: `101%` is too large | write a whole number from `1%` to `100%`",
         ],
     );
     expect(
@@ -76,7 +76,7 @@ fn counts_sizes_and_parts_say_what_they_take() {
             "3:25 [many] bad-value: `many` is not a number of requests | write a whole number from 1 to 4294967295, or `none`",
             "3:48 [none] bad-value: this limit cannot be switched off | write a size or `auto`; `memory: none` switches the watch off",
             "3:64 [0%] bad-value: something is always used | write from `1%` to `100%`, or `memory: none`",
-            "3:79 [95.5%] bad-unit: `95.5%` is not a whole number with a unit | write a whole number from `0%` to `100%`",
+            "3:79 [95.5%] bad-unit: `95.5%` is not a whole number with a unit | write a whole number from `1%` to `100%`",
         ],
     );
     expect(

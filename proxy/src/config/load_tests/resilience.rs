@@ -204,6 +204,19 @@ fn health_says_what_it_lacks() {
 }
 
 #[test]
+fn an_attempt_that_is_over_before_another_is_made_beside_it_is_said() {
+    let problem = |key: &str, end: &str| {
+        let help = "make `hedge` shorter: about the p95 of the service";
+        format!("suspicious: no attempt lasts for `hedge` (2s): each is over after `{key}` ({end}) | {help}")
+    };
+
+    expect_fields("retry: { hedge: «2s» }, timeout: { request: 2s }", &[&problem("request", "2s")]);
+    expect_fields("retry: { hedge: «2s» }, timeout: { per_try: 1s }", &[&problem("per_try", "1s")]);
+    expect_fields("retry: { hedge: 999ms }, timeout: { per_try: 1s }", &[]);
+    expect_fields("retry: { hedge: 2s }, timeout: { request: none }", &[]);
+}
+
+#[test]
 fn retry_says_what_it_takes() {
     let cases = [
         (
@@ -224,7 +237,7 @@ fn retry_says_what_it_takes() {
             "{ budget: «0%» }",
             "bad-value: `0%` is out of range | from `1%` to `100%`; to switch it off, write `retry: none`",
         ),
-        ("{ budget: «20» }", "bad-unit: `20` has no unit | write a whole number from `0%` to `100%`"),
+        ("{ budget: «20» }", "bad-unit: `20` has no unit | write a whole number from `1%` to `100%`"),
         ("{ floor: «3» }", "bad-unit: `3` is not so many in so much time | write it as `3/s`"),
         ("{ floor: «3/min» }", "bad-unit: `3/min` is not so many a second | write it as `3/s`"),
         ("{ floor: «10001/s» }", "bad-value: `10001/s` is out of range | at most 10000/s"),

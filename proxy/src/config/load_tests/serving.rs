@@ -163,6 +163,12 @@ fn clients_leave_http_where_the_route_says_so() {
         "to: a, upgrade: «spdy»",
         &["bad-value: `upgrade` cannot be `spdy` | it can be: websocket"],
     );
+    let posted = text("to: a, upgrade: «websocket»").replace("GET /,", "POST /,");
+    let help = "add `GET` to `match`, or remove `upgrade`";
+    expect_marked(
+        &posted,
+        &[&format!("conflict: route `r` has no GET, and every WebSocket begins with one | {help}")],
+    );
     let route = &config(&text("to: a, upgrade: websocket")).routes[1];
     assert_eq!(route.upgrade, Some(Upgrade::WebSocket));
 }

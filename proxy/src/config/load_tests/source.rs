@@ -179,6 +179,10 @@ fn a_file_of_endpoints_is_watched_by_others_and_missed_at_once() {
     assert_eq!(loaded.config.services[0].source, Source::File(Path::new(&dir).join("token")));
     assert_eq!(loaded.config.files, [Path::new(&dir).join("file.yaml")]);
     expect_marked(
+        &text("«/»"),
+        &["bad-file: `/` is a directory | name the file in it that lists the endpoints"],
+    );
+    expect_marked(
         &text("«gone.yaml»"),
         &[
             "bad-file: there is no file `gone.yaml`: until there is, this service has no endpoint | looked at /etc/portcullis/gone.yaml",

@@ -5,7 +5,7 @@ use crate::config::diagnostic::Code;
 use crate::config::overload::{Memory, Overload};
 use crate::config::raw;
 use crate::config::tree::Text;
-use crate::config::units::{self, PERCENT_HELP, SIZE_HELP, show_percent, show_size};
+use crate::config::units::{self, SIZE_HELP, show_percent, show_size};
 
 /// Less than this is not enough for the process itself.
 const LEAST: u64 = 16 << 20;
@@ -64,7 +64,7 @@ fn percent(text: &Text, context: &Context<'_>) -> Option<u8> {
         }
         Ok(percent) => Some(percent),
         Err(error) => {
-            context.bad_unit(text.span, &error, PERCENT_HELP);
+            context.bad_unit(text.span, &error, "write a whole number from `1%` to `100%`");
             None
         }
     }

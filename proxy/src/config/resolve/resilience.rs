@@ -7,7 +7,7 @@ use crate::config::leaf::{Size, Time};
 use crate::config::raw::{self, NoneWord, OrNone};
 use crate::config::service::{Breaker, Bulkhead, Outlier, Retry, Trip};
 use crate::config::tree::{Spanned, Text};
-use crate::config::units::{self, PERCENT_HELP, Per, SIZE_HELP, show_size, show_time};
+use crate::config::units::{self, Per, SIZE_HELP, show_size, show_time};
 use crate::identity::headers::is_protected;
 use http::HeaderName;
 use std::time::Duration;
@@ -82,7 +82,7 @@ fn percent(text: Option<&Text>, (least, instead): (u8, &str), default: u32, cont
         }
         Ok(percent) => u32::from(percent),
         Err(error) => {
-            context.bad_unit(text.span, &error, PERCENT_HELP);
+            context.bad_unit(text.span, &error, &format!("write a whole number from `{least}%` to `100%`"));
             default
         }
     }

@@ -99,6 +99,7 @@ fn route(raw: &Spanned<raw::Route>, around: &Around<'_>, context: &Context<'_>) 
     let ip = address::rules(raw.ip.as_ref(), &of, context);
     let cors = cors::cors(raw.cors.as_ref(), context).unwrap_or_else(|| defaults.cors.clone());
     let (methods, path) = matched?;
+    let upgrade = raw.upgrade.as_ref().map(|word| upgrade(word, (&of, &methods), context));
     let (auth, target) = (auth?, target?);
     let to = serving::Serving { of: &of, file, services, target: &target };
     to.in_time(&times, raw.retry.is_none() && defaults.retry.is_none(), context);
@@ -122,9 +123,7 @@ fn route(raw: &Spanned<raw::Route>, around: &Around<'_>, context: &Context<'_>) 
         idle_timeout: times.idle,
         per_try_timeout: times.per_try.map(|(one, _)| one),
         retries: raw.retry.is_none() && defaults.retry.is_none(),
-        upgrade: raw.upgrade.as_ref().map(|written| match written.value {
-            raw::Upgrade::WebSocket => Upgrade::WebSocket,
-        }),
+        upgrade,
         on_open: to.on_open(raw, context),
         critical: raw.critical.as_ref().is_some_and(|on| on.value),
         target,
@@ -136,6 +135,17 @@ fn route(raw: &Spanned<raw::Route>, around: &Around<'_>, context: &Context<'_>) 
         min_rate,
         paths: paths(&raw.paths),
     })
+}
+
+/// What the route lets requests become.
+fn upgrade(word: &Spanned<raw::Upgrade>, (of, methods): (&str, &Methods), context: &Context<'_>) -> Upgrade {
+    if matches!(methods, Methods::These(list) if !list.contains(&Method::GET)) {
+        let message = format!("{of} has no GET, and every WebSocket begins with one");
+        context.error(Code::Conflict, word.span, message, "add `GET` to `match`, or remove `upgrade`");
+    }
+    match word.value {
+        raw::Upgrade::WebSocket => Upgrade::WebSocket,
+    }
 }
 
 /// `METHOD[|METHOD…] /path`.

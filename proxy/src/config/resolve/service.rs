@@ -40,6 +40,9 @@ fn service(name: &Text, raw: &raw::Service, context: &Context<'_>) -> Service {
         let attempts = attempts_of(raw).unwrap_or(per_try.0.span);
         in_time((attempts, retry.attempts), &timeout, context);
     }
+    if let (Some(hedge), Some(Time(at))) = (retry.as_ref().and_then(|retry| retry.hedge), hedge_of(raw)) {
+        hedged_in_time((at.span, hedge), &timeout, context);
+    }
     Service {
         name: Arc::from(name.value.as_str()),
         source: source::source((name, &of), raw, plain_http, context),
@@ -131,6 +134,23 @@ fn balance(raw: &raw::Service, http: bool, context: &Context<'_>) -> Balance {
 fn attempts_of(raw: &raw::Service) -> Option<Span> {
     let raw::OrNone::Rule(retry) = &raw.retry.as_ref()?.value else { return None };
     Some(retry.attempts.as_ref()?.span)
+}
+
+/// Where it is written when a second attempt is made beside the first.
+fn hedge_of(raw: &raw::Service) -> Option<&Time> {
+    let raw::OrNone::Rule(retry) = &raw.retry.as_ref()?.value else { return None };
+    retry.hedge.as_ref()
+}
+
+/// Says when an attempt is over before another is made beside it.
+fn hedged_in_time((at, hedge): (Span, Duration), timeout: &ServiceTimeout, context: &Context<'_>) {
+    let ends = [("per_try", timeout.per_try), ("request", timeout.request)];
+    let Some((key, end)) = ends.iter().find_map(|(key, end)| Some((key, (*end)?))) else { return };
+    if hedge >= end {
+        let (after, end) = (show_time(hedge), show_time(end));
+        let message = format!("no attempt lasts for `hedge` ({after}): each is over after `{key}` ({end})");
+        context.warn(Code::Suspicious, at, message, "make `hedge` shorter: about the p95 of the service");
+    }
 }
 
 /// Says when there is no time for all attempts.

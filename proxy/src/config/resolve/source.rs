@@ -324,6 +324,10 @@ fn name_servers(list: &Spanned<Vec<Text>>, context: &Context<'_>) -> Vec<SocketA
 
 /// The file of a list. It is read by whoever watches it, and by `check`: a change of it is no reload.
 fn file(text: &Text, context: &Context<'_>) -> std::path::PathBuf {
+    if context.path(&text.value).is_dir() {
+        let message = format!("`{}` is a directory", text.value);
+        context.error(Code::BadFile, text.span, message, "name the file in it that lists the endpoints");
+    }
     if !context.exists(&text.value) {
         let full = context.path(&text.value);
         let message =

@@ -183,6 +183,13 @@ impl Breaker {
         }
     }
 
+    /// How long nobody is let through yet; `None`: somebody is, or only a person ends it.
+    pub fn rests(&self, now: Instant) -> Option<Duration> {
+        let quiet = self.trial.quiet.load(Ordering::Relaxed).saturating_sub(self.at(now));
+        (mode(self.word.load(Ordering::Acquire)) == Mode::Open && quiet > 0)
+            .then(|| Duration::from_nanos(quiet))
+    }
+
     /// Requests of the window, and failures among them (of the last 10 s if the rule has no window).
     pub fn failures(&self, now: Instant) -> (u64, u64) {
         self.window.sum(self.at(now))
