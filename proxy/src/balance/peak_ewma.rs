@@ -36,6 +36,14 @@ impl Estimate {
         self.stamp.store(stamp, Ordering::Relaxed);
     }
 
+    /// It takes so long already, and is not waited for any more; says nothing of one that is thought to take longer.
+    pub fn outlasted(&self, took: Duration, now: Instant) {
+        let left = self.peak() * self.kept(self.epoch.stamp(now));
+        if nanos(took) as f64 > left {
+            self.observe(took, now);
+        }
+    }
+
     /// It failed, or asked for less: as if it had taken 5 s, or as long as it wants to be left alone if that is longer
     /// (300 s at most). Otherwise one that fails fast would be liked best.
     pub fn penalize(&self, retry_after: Option<Duration>, now: Instant) {

@@ -31,6 +31,18 @@ fn a_longer_answer_is_believed_at_once_and_a_shorter_one_slowly() {
 }
 
 #[test]
+fn what_was_not_waited_for_counts_only_when_it_took_longer_than_believed() {
+    let (estimate, now) = (Estimate::default(), start());
+
+    estimate.outlasted(10 * MILLISECOND, now);
+    assert_eq!(believed(&estimate, now), 30.0, "it may take longer than that");
+    estimate.outlasted(80 * MILLISECOND, now);
+    assert_eq!(believed(&estimate, now), 80.0);
+    estimate.outlasted(50 * MILLISECOND, now + 10 * SECOND);
+    assert_eq!(believed(&estimate, now + 10 * SECOND), 61.04, "80 / e is believed, 50 + 30 / e is known");
+}
+
+#[test]
 fn many_short_answers_pull_as_fast_as_few() {
     let now = start();
     let after = |answers: u32| {

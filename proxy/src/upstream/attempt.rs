@@ -260,6 +260,10 @@ async fn hedged(
     let avoid: Failed = progress.borrow().endpoint.into_iter().collect();
     let second = pin!(once(cluster, &mut other, &avoid, vouch));
     let (ended, is_second) = first_good(first, second).await;
+    let slower = if is_second { progress } else { &beside };
+    if let Some(trial) = slower.borrow_mut().trial.take() {
+        trial.overtaken(clock::now());
+    }
     if is_second {
         progress.replace(beside.take());
     } else {

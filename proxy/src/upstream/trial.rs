@@ -8,6 +8,7 @@
 //! | was answered with another 5xx | failure | good | what it took |
 //! | took no connection, broke off, was unsound, ran out of time | failure | broke | a penalty |
 //! | was not looked at, or found its kept connection closed | – | – | – |
+//! | was overtaken by the one beside it | – | – | at least what it has taken so far |
 //! | ended with the client | – | – | – |
 
 use super::cluster::Cluster;
@@ -70,6 +71,11 @@ impl Trial {
     /// Begins one.
     pub fn begin(pool: Rc<EndpointPool>, leave: Option<Leave>, now: Instant) -> Self {
         Self { active: Active::on(&pool), pool, began: now, leave }
+    }
+
+    /// Another attempt was quicker. Unsaid, an endpoint that is always overtaken would seem quick.
+    pub fn overtaken(&self, now: Instant) {
+        self.pool.stats.latency.outlasted(now.saturating_duration_since(self.began), now);
     }
 }
 

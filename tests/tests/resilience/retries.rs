@@ -159,3 +159,19 @@ fn a_second_try_beside_a_slow_first_one_answers_sooner() {
     assert!(slow.count() >= 1, "the slow one was never asked");
     slow.wait_all_closed();
 }
+
+#[test]
+fn one_that_is_always_overtaken_is_soon_asked_less() {
+    let slow = Upstream::at_head(|_, wire| wire.until_gone());
+    let quick = Upstream::named("quick");
+    let edge = Edge::with(|config| {
+        let keys = "balance: peak-ewma, outlier: none, retry: { hedge: 50ms, budget: 100%, floor: 100/s }";
+        config.service_with("api", &[&slow, &quick], keys).route("* /**", "api").workers(1)
+    });
+
+    let answers: Vec<_> = (0..50).map(|_| edge.get("/")).collect();
+
+    assert_eq!(count(&answers, 200), 50);
+    // Where nothing is learnt from a lost race it is nearly all of them.
+    assert!(slow.count() < 20, "{} of 50 to one that never answers", slow.count());
+}

@@ -137,7 +137,7 @@ fn it_is_held_to_what_any_request_is_held_to() {
         config
             .service("live", &upstream)
             .route_with("closed", "GET /closed", "to: live, upgrade: websocket, ip: { deny: [127.0.0.0/8] }")
-            .route_with("post", "POST /posted", "to: live, upgrade: websocket")
+            .route_with("post", "POST /posted", "to: live")
     });
 
     assert_eq!(status(&edge, &Asks { path: "/closed", ..CHAT }), 403);
