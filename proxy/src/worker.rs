@@ -321,15 +321,15 @@ impl Worker {
         let mut sockets: HashMap<_, _> = sockets.into_iter().collect();
         let mut before = std::mem::take(&mut self.acceptors);
         for plan in &deployment.listeners {
-            let settings = Rc::new(Settings {
+            let settings = Settings {
                 listener: plan.listener.clone(),
                 tls: plan.tls.clone(),
                 limits: plan.limits.clone(),
                 trust: deployment.config.trust.clone(),
                 strict: deployment.config.strict,
-            });
+            };
             if let Some((acceptor, task)) = before.remove(&plan.key) {
-                *acceptor.settings.borrow_mut() = settings;
+                acceptor.take(settings);
                 self.acceptors.insert(plan.key, (acceptor, task));
                 continue;
             }
@@ -338,12 +338,8 @@ impl Worker {
                 tracing::error!(address = %plan.listener.bind, "a listener came without its socket");
                 continue;
             };
-            let acceptor = Rc::new(Acceptor {
-                settings: RefCell::new(settings),
-                pipeline: Rc::clone(&self.pipeline),
-                roster: Rc::clone(self.roster_of(plan.listener.role)),
-                complained: Cell::new(None),
-            });
+            let roster = Rc::clone(self.roster_of(plan.listener.role));
+            let acceptor = Rc::new(Acceptor::new(settings, Rc::clone(&self.pipeline), roster));
             let task = tokio::task::spawn_local(Rc::clone(&acceptor).run(socket));
             self.acceptors.insert(plan.key, (acceptor, task));
         }

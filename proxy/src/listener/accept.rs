@@ -15,6 +15,7 @@ use crate::pipeline::Pipeline;
 use crate::telemetry::metrics::{Refusal, WorkerMetrics};
 use crate::tls::facts::TlsFacts;
 use crate::tls::server::ServerTls;
+use crate::tls::standing::Authorities;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
@@ -48,6 +49,8 @@ pub struct Settings {
 pub struct Acceptor {
     /// What new connections are served with.
     pub settings: RefCell<Rc<Settings>>,
+    /// Who vouches for certificates of clients now.
+    pub authorities: Rc<Authorities>,
     /// Where their requests go.
     pub pipeline: Rc<Pipeline>,
     /// Who must hear of the drain.
@@ -57,6 +60,20 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
+    /// A listener that serves as `settings` say.
+    pub fn new(settings: Settings, pipeline: Rc<Pipeline>, roster: Rc<Roster>) -> Self {
+        let authorities = Rc::<Authorities>::default();
+        authorities.take(settings.tls.as_ref());
+        let settings = RefCell::new(Rc::new(settings));
+        Self { settings, authorities, pipeline, roster, complained: Cell::new(None) }
+    }
+
+    /// Serves as a reload says from now on.
+    pub fn take(&self, settings: Settings) {
+        self.authorities.take(settings.tls.as_ref());
+        *self.settings.borrow_mut() = Rc::new(settings);
+    }
+
     /// Accepts until dropped.
     pub async fn run(self: Rc<Self>, listener: TcpListener) {
         loop {

@@ -17,9 +17,11 @@ use crate::config::{Config, ServiceId, Timeouts};
 use crate::drain::Roster;
 use crate::handover::Handover;
 use crate::telemetry::metrics::OpenGuard;
-use crate::tls::facts::TlsFacts;
+use crate::tls::facts::{ClientCertificate, TlsFacts};
 use crate::tls::server::Transport;
+use crate::tls::standing::{Authorities, Found};
 use portcullis_ca::spiffe::SpiffeId;
+use portcullis_ca::time::Timestamp;
 use std::sync::Arc;
 
 /// Requests a client may take back within [`RESET_WINDOW`] before its HTTP/2 connection is ended.
@@ -60,6 +62,10 @@ pub struct Connection {
     pub seat_turn: Cell<u64>,
     /// TLS facts; `None` on plain connections.
     pub tls: Option<TlsFacts>,
+    /// Who vouches for the certificate of a client outside.
+    pub authorities: Rc<Authorities>,
+    /// What they have found of it.
+    pub found: Found,
     /// Port to name when the listener redirects to https.
     pub redirect_https: Option<u16>,
     /// How long the client may take.
@@ -96,6 +102,12 @@ impl Connection {
     /// The member of the mesh at the other end.
     pub fn peer_id(&self) -> Option<&SpiffeId> {
         self.tls.as_ref()?.peer.as_ref().map(|peer| &peer.svid.id)
+    }
+
+    /// The certificate of the client outside, if it counts now.
+    pub fn certificate(&self, now: Timestamp) -> Option<&ClientCertificate> {
+        let shown = self.tls.as_ref()?.certificate.as_deref()?;
+        self.authorities.vouch(shown, &self.found, now).then_some(shown)
     }
 
     /// `http` or `https`.

@@ -211,6 +211,8 @@ fn describe(
         ends: acceptor.ends(tls.as_ref(), now),
         service: acceptor.service_of(role),
         tls,
+        authorities: Rc::clone(&acceptor.authorities),
+        found: Cell::default(),
         redirect_https: settings.listener.redirect_https,
         timeouts: settings.listener.timeouts,
         in_flight: Cell::new(0),

@@ -173,10 +173,7 @@ fn refused(refused: Refused) -> Rejection {
 }
 
 fn shown<'a>(exchange: &'a Exchange, headers: &'a HeaderMap) -> Shown<'a> {
-    let certificate = exchange.connection.tls.as_ref().and_then(|tls| tls.certificate.as_deref());
-    // Verified when the connection began, which may have been long ago.
-    let now = exchange.wall();
-    let certificate = certificate.filter(|certificate| certificate.not_after >= now);
+    let certificate = exchange.connection.certificate(exchange.wall());
     Shown { headers, certificate: certificate.and_then(|certificate| certificate.common_name.as_deref()) }
 }
 

@@ -3,6 +3,7 @@
 use portcullis_ca::certificate::Svid;
 use portcullis_ca::names::Fingerprint;
 use portcullis_ca::time::Timestamp;
+use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
@@ -33,7 +34,7 @@ pub struct Peer {
     pub chain: Vec<Vec<u8>>,
 }
 
-/// A verified certificate of a client outside.
+/// A certificate of a client outside, verified in the handshake.
 #[derive(Debug)]
 pub struct ClientCertificate {
     /// The common name of its subject; `None` unless there is exactly one.
@@ -42,12 +43,20 @@ pub struct ClientCertificate {
     pub fingerprint: Fingerprint,
     /// It says nothing any more after that, however long its connection lasts.
     pub not_after: Timestamp,
+    /// As it was shown: leaf, then intermediates.
+    pub chain: Vec<CertificateDer<'static>>,
 }
 
 impl ClientCertificate {
-    /// What a certificate (DER) says that was verified.
-    pub fn of(der: &[u8]) -> Self {
-        Self { common_name: common_name(der), fingerprint: Fingerprint::of(der), not_after: not_after(der) }
+    /// What the certificates say that were shown; `None`: none was.
+    pub fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let leaf = chain.first()?;
+        Some(Self {
+            common_name: common_name(leaf),
+            fingerprint: Fingerprint::of(leaf),
+            not_after: not_after(leaf),
+            chain: chain.iter().map(|one| one.clone().into_owned()).collect(),
+        })
     }
 }
 
@@ -115,7 +124,7 @@ mod tests {
         while let Some(at) = der.windows(5).position(|bytes| bytes == [6, 3, 85, 4, 4]) {
             der[at + 4] = 3;
         }
-        ClientCertificate::of(&der).common_name
+        ClientCertificate::of(&[der.into()]).unwrap().common_name
     }
 
     #[test]
@@ -126,7 +135,8 @@ mod tests {
         {
             assert_eq!(named(nobody), None, "{nobody:?}");
         }
-        assert_eq!(ClientCertificate::of(b"no certificate").common_name, None);
+        let unread = CertificateDer::from(&b"no certificate"[..]);
+        assert_eq!(ClientCertificate::of(&[unread]).unwrap().common_name, None);
     }
 
     #[test]

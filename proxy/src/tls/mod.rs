@@ -12,6 +12,7 @@ pub mod mesh;
 pub mod pem;
 pub mod server;
 pub mod sni;
+pub mod standing;
 pub mod transport;
 mod verifier;
 

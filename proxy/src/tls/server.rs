@@ -24,6 +24,8 @@ pub struct ServerTls {
     pub config: Arc<ServerConfig>,
     /// Its certificates, to find out later which one was shown.
     pub certificates: Arc<Certificates>,
+    /// Who vouches for certificates of clients; `None`: nobody is asked for one.
+    pub clients: Option<Arc<dyn ClientCertVerifier>>,
     material: Arc<Material>,
 }
 
@@ -54,9 +56,10 @@ impl ServerTls {
         }
         let named = tls.certificates.iter().map(|pair| load_pair(&pair.cert, &pair.key));
         let certificates = Arc::new(Certificates(named.collect::<Result<_, _>>()?));
+        let clients = client_verifier(tls)?;
         let mut config = ServerConfig::builder_with_provider(super::provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_client_cert_verifier(client_verifier(tls)?)
+            .with_client_cert_verifier(clients.clone().unwrap_or_else(|| Arc::new(NoClientAuth)))
             .with_cert_resolver(Arc::clone(&certificates) as Arc<_>);
         config.alpn_protocols.clone_from(&material.alpn);
         // A ticket keeps the old peer authentication: where client certificates count, every handshake is full.
@@ -67,7 +70,7 @@ impl ServerTls {
             config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
             config.send_tls13_tickets = 1;
         }
-        Ok(Some(Self { config: Arc::new(config), certificates, material: Arc::new(material) }))
+        Ok(Some(Self { config: Arc::new(config), certificates, clients, material: Arc::new(material) }))
     }
 }
 
@@ -87,8 +90,7 @@ impl ServerTls {
         let names = self.certificates.choose(sni.as_deref()).map(|named| Arc::clone(&named.names));
         let is_h2 = connection.alpn_protocol() == Some(b"h2");
         // Who is asked for one and shows one has been verified by now.
-        let certificate = connection.peer_certificates().and_then(<[_]>::first);
-        let certificate = certificate.map(|leaf| Arc::new(ClientCertificate::of(leaf)));
+        let certificate = connection.peer_certificates().and_then(ClientCertificate::of).map(Arc::new);
         (
             TlsFacts {
                 version,
@@ -107,12 +109,12 @@ fn alpn(listener: &Listener) -> Vec<Vec<u8>> {
     offered.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_vec()).collect()
 }
 
-fn client_verifier(tls: &Tls) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let Some(path) = &tls.client_ca else { return Ok(Arc::new(NoClientAuth)) };
-    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), super::provider())
-        .allow_unauthenticated()
-        .build()
-        .map_err(|source| TlsError::ClientCa { path: path.clone(), source })
+fn client_verifier(tls: &Tls) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    let Some(path) = &tls.client_ca else { return Ok(None) };
+    let builder =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), super::provider());
+    let built = builder.allow_unauthenticated().build();
+    Ok(Some(built.map_err(|source| TlsError::ClientCa { path: path.clone(), source })?))
 }
 
 fn load_pair(cert: &Path, key: &Path) -> Result<Named, TlsError> {

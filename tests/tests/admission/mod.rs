@@ -9,6 +9,7 @@ mod identity;
 mod pages;
 mod addresses;
 mod bodies;
+mod certificates;
 mod limits;
 mod shared_limits;
 mod store_failures;
