@@ -6,7 +6,8 @@
 //! | one | the other | together |
 //! |--|--|--|
 //! | found | found | both, for the shorter of their times |
-//! | found | absent or failed | the found ones |
+//! | found | absent | the found ones |
+//! | found | failed | the found ones, and what is missing |
 //! | failed | absent or failed | failed: half an answer denies nothing |
 //! | absent | absent | absent |
 //!
@@ -29,8 +30,8 @@ const MAX_NAMED: usize = 8;
 /// What was learnt of one name and one kind of record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply<T> {
-    /// These, at least one, for so long.
-    Found { items: Vec<T>, ttl: Duration },
+    /// These, at least one, for so long; `missing`: there may be others, of which nothing was learnt.
+    Found { items: Vec<T>, ttl: Duration, missing: Option<String> },
     /// It was said that there are none (NXDOMAIN, or a name without such records); for so long, if that was said.
     Absent { said: String, ttl: Option<Duration> },
     /// Nothing: for people, with the name and the kind of record.
@@ -40,8 +41,8 @@ pub(super) enum Reply<T> {
 /// What was learnt in one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// These, at least one, for so long.
-    Found { endpoints: Endpoints, ttl: Duration },
+    /// These, at least one, for so long; `missing`: there may be others, of which nothing was learnt.
+    Found { endpoints: Endpoints, ttl: Duration, missing: Option<String> },
     /// It was said that there are none; for so long, if that was said.
     Absent { said: String, ttl: Option<Duration> },
     /// Nothing; for people.
@@ -62,9 +63,13 @@ pub(super) struct Remarks {
 /// Joins what was learnt of the two kinds of addresses of one name.
 pub(super) fn both(one: Reply<IpAddr>, other: Reply<IpAddr>) -> Reply<IpAddr> {
     match (one, other) {
-        (Reply::Found { mut items, ttl }, Reply::Found { items: more, ttl: shorter }) => {
+        (Reply::Found { mut items, ttl, .. }, Reply::Found { items: more, ttl: shorter, .. }) => {
             items.extend(more);
-            Reply::Found { items, ttl: ttl.min(shorter) }
+            Reply::Found { items, ttl: ttl.min(shorter), missing: None }
+        }
+        (Reply::Found { items, ttl, .. }, Reply::Failed(trouble))
+        | (Reply::Failed(trouble), Reply::Found { items, ttl, .. }) => {
+            Reply::Found { items, ttl, missing: Some(trouble) }
         }
         (found @ Reply::Found { .. }, _) | (_, found @ Reply::Found { .. }) => found,
         (Reply::Failed(one), Reply::Failed(other)) => Reply::Failed(format!("{one}; {other}")),
@@ -84,10 +89,10 @@ pub(super) fn sooner(one: Option<Duration>, other: Option<Duration>) -> Option<D
 pub(super) fn host(name: &str, port: u16, reply: Reply<IpAddr>, allow_local: bool) -> (Seen, Remarks) {
     let mut remarks = Remarks::default();
     let seen = match reply {
-        Reply::Found { items, ttl } => {
+        Reply::Found { items, ttl, missing } => {
             let kept = usable(name, &items, allow_local, &mut remarks);
             let endpoints = kept.into_iter().map(|address| Endpoint::at(SocketAddr::new(address, port)));
-            settle(name, endpoints.collect(), ttl, &mut remarks)
+            settle(name, endpoints.collect(), (ttl, missing), &mut remarks)
         }
         Reply::Absent { said, ttl } => Seen::Absent { said, ttl },
         Reply::Failed(trouble) => Seen::Failed(trouble),
@@ -111,7 +116,12 @@ pub(super) fn usable(name: &str, listed: &[IpAddr], allow_local: bool, remarks: 
 }
 
 /// Makes a snapshot of what is left of an answer; the tiers of `endpoints` may have any numbers.
-pub(super) fn settle(name: &str, mut endpoints: Vec<Endpoint>, ttl: Duration, remarks: &mut Remarks) -> Seen {
+pub(super) fn settle(
+    name: &str,
+    mut endpoints: Vec<Endpoint>,
+    (ttl, missing): (Duration, Option<String>),
+    remarks: &mut Remarks,
+) -> Seen {
     // An address listed twice counts where it would be used first, there with the greater weight.
     endpoints.sort_unstable_by_key(|e| (e.address, e.priority, Reverse(e.weight)));
     endpoints.dedup_by_key(|e| e.address);
@@ -127,7 +137,7 @@ pub(super) fn settle(name: &str, mut endpoints: Vec<Endpoint>, ttl: Duration, re
     }
     rank(&mut endpoints);
     match Endpoints::new(endpoints) {
-        Ok(endpoints) => Seen::Found { endpoints, ttl },
+        Ok(endpoints) => Seen::Found { endpoints, ttl, missing },
         Err(error) => Seen::Failed(format!("{name}: {error}")),
     }
 }

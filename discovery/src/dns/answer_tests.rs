@@ -15,7 +15,12 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn found(items: &[&str], ttl: u64) -> Reply<IpAddr> {
-    Reply::Found { items: items.iter().copied().map(ip).collect(), ttl: seconds(ttl) }
+    Reply::Found { items: items.iter().copied().map(ip).collect(), ttl: seconds(ttl), missing: None }
+}
+
+fn in_part(items: &[&str], ttl: u64, trouble: &str) -> Reply<IpAddr> {
+    let missing = Some(trouble.to_owned());
+    Reply::Found { items: items.iter().copied().map(ip).collect(), ttl: seconds(ttl), missing }
 }
 
 fn absent(said: &str, ttl: Option<u64>) -> Reply<IpAddr> {
@@ -36,8 +41,8 @@ fn two_families_are_joined_as_the_table_says() {
         (found(&["10.0.0.1"], 9), found(&["fd00::1"], 5), found(&["10.0.0.1", "fd00::1"], 5)),
         (found(&["10.0.0.1"], 9), absent("v6", Some(1)), found(&["10.0.0.1"], 9)),
         (absent("v4", Some(1)), found(&["fd00::1"], 9), found(&["fd00::1"], 9)),
-        (found(&["10.0.0.1"], 9), failed("v6"), found(&["10.0.0.1"], 9)),
-        (failed("v4"), found(&["fd00::1"], 9), found(&["fd00::1"], 9)),
+        (found(&["10.0.0.1"], 9), failed("v6"), in_part(&["10.0.0.1"], 9, "v6")),
+        (failed("v4"), found(&["fd00::1"], 9), in_part(&["fd00::1"], 9, "v4")),
         (failed("v4"), absent("v6", None), failed("v4")),
         (absent("v4", None), failed("v6"), failed("v6")),
         (failed("v4"), failed("v6"), failed("v4; v6")),
@@ -67,7 +72,8 @@ fn addresses_are_taken_once_in_their_one_form_and_in_order() {
 fn what_is_dropped_is_named_the_first_few_of_it() {
     let listed: Vec<IpAddr> = (1..=20).map(|n| IpAddr::from([127, 0, 0, n])).collect();
 
-    let (seen, remarks) = host("x", 80, Reply::Found { items: listed, ttl: seconds(1) }, false);
+    let (seen, remarks) =
+        host("x", 80, Reply::Found { items: listed, ttl: seconds(1), missing: None }, false);
 
     let Seen::Failed(trouble) = seen else { panic!("{seen:?}") };
     assert!(trouble.starts_with("x: ") && trouble.contains("x 127.0.0.1, x 127.0.0.2"), "{trouble}");
@@ -85,9 +91,9 @@ fn tiers_are_numbered_from_zero_and_an_address_counts_in_its_best_one() {
         endpoint("10.0.0.2:81", 1, 10),
     ];
 
-    let seen = settle("x", listed, seconds(5), &mut Remarks::default());
+    let seen = settle("x", listed, (seconds(5), None), &mut Remarks::default());
 
-    let Seen::Found { endpoints, ttl } = seen else { panic!("{seen:?}") };
+    let Seen::Found { endpoints, ttl, .. } = seen else { panic!("{seen:?}") };
     let expected = [
         endpoint("10.0.0.1:80", 5, 0),
         endpoint("10.0.0.2:80", 1, 1),
@@ -104,7 +110,7 @@ fn of_too_many_endpoints_the_best_tiers_are_taken() {
     let listed = (0..1200_u16).rev().map(|n| Endpoint { priority: 1200 - n, ..Endpoint::at(address(n)) });
     let mut remarks = Remarks::default();
 
-    let seen = settle("x", listed.collect(), seconds(1), &mut remarks);
+    let seen = settle("x", listed.collect(), (seconds(1), None), &mut remarks);
 
     let Seen::Found { endpoints, .. } = seen else { panic!("{seen:?}") };
     assert_eq!(endpoints.as_slice().len(), MAX_ENDPOINTS);
@@ -122,10 +128,10 @@ proptest! {
             let parts = listed.iter().copied();
             parts.map(|(n, weight, tier)| endpoint(&format!("10.0.0.{n}:80"), weight, tier)).collect()
         };
-        let one = settle("x", make(&listed), seconds(1), &mut Remarks::default());
+        let one = settle("x", make(&listed), (seconds(1), None), &mut Remarks::default());
         fastrand::Rng::with_seed(seed).shuffle(&mut listed);
 
-        let other = settle("x", make(&listed), seconds(1), &mut Remarks::default());
+        let other = settle("x", make(&listed), (seconds(1), None), &mut Remarks::default());
 
         prop_assert_eq!(&one, &other);
         let Seen::Found { endpoints, .. } = one else { panic!("{one:?}") };

@@ -127,7 +127,7 @@ impl Asker {
                 if items.is_empty() {
                     return Reply::Failed(format!("{} {kind}: the answer has other records", plain(name)));
                 }
-                Reply::Found { items, ttl: shortest(lookup.answers()) }
+                Reply::Found { items, ttl: shortest(lookup.answers()), missing: None }
             }
             Err(Missing::Failed(trouble)) => Reply::Failed(trouble),
             // With the start of authority it is a denial; without, hickory may have lost its patience.

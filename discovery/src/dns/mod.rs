@@ -108,10 +108,10 @@ pub enum DnsError {
 /// The endpoints behind a name.
 #[derive(Debug)]
 pub struct Dns {
-    question: Question,
     name: Name,
-    asker: Asker,
-    allow_local: bool,
+    settings: Settings,
+    /// Made by the first look that can: a machine that has just started may not know its name servers yet.
+    asker: Option<Asker>,
     schedule: Schedule,
     /// When the next look is due. Gone once somebody has begun to wait for it: whoever stops waiting wants to look.
     due: Option<Pin<Box<Sleep>>>,
@@ -123,7 +123,7 @@ impl Dns {
     /// A source that has not looked yet.
     ///
     /// # Errors
-    /// When the settings make no sense, or name no server and this machine has none.
+    /// When the settings make no sense.
     pub fn new(settings: Settings) -> Result<Self, DnsError> {
         let (shortest, longest) = settings.ttl;
         if shortest.is_zero() || shortest > longest {
@@ -133,25 +133,31 @@ impl Dns {
             return Err(DnsError::Patience { timeout: settings.timeout, attempts: settings.attempts });
         }
         let name = absolute(settings.question.name())?;
-        let asker = Asker::new(&settings)?;
         Ok(Self {
-            question: settings.question,
             name,
-            asker,
-            allow_local: settings.allow_local,
+            settings,
+            asker: None,
             schedule: Schedule::new(&(shortest..=longest)),
             due: None,
             remarks: Remarks::default(),
         })
     }
 
-    async fn ask(&self) -> (Seen, Remarks) {
-        match self.question {
-            Question::Host(_, port) => {
-                let reply = self.asker.host(&self.name).await;
-                answer::host(&service::plain(&self.name), port, reply, self.allow_local)
+    async fn ask(&mut self) -> (Seen, Remarks) {
+        let asker = match self.asker.take().map_or_else(|| Asker::new(&self.settings), Ok) {
+            Ok(asker) => self.asker.insert(asker),
+            Err(error) => {
+                let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
+                return (Seen::Failed(format!("{error}{}", why.unwrap_or_default())), Remarks::default());
             }
-            Question::Service(_) => self.asker.service(&self.name, self.allow_local).await,
+        };
+        let allow_local = self.settings.allow_local;
+        match self.settings.question {
+            Question::Host(_, port) => {
+                let reply = asker.host(&self.name).await;
+                answer::host(&service::plain(&self.name), port, reply, allow_local)
+            }
+            Question::Service(_) => asker.service(&self.name, allow_local).await,
         }
     }
 
@@ -180,7 +186,7 @@ impl Dns {
 
 impl Source for Dns {
     fn name(&self) -> String {
-        match &self.question {
+        match &self.settings.question {
             Question::Host(name, port) => format!("dns {}:{port}", name.trim_end_matches('.')),
             Question::Service(name) => format!("dns {}", name.trim_end_matches('.')),
         }

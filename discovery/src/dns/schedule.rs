@@ -10,6 +10,10 @@
 //! | gone | well: `Found`, its TTL | gone: `Nothing`, its TTL | failing 1: `Failed`, 1 s |
 //! | failing *n* | well: `Found`, its TTL | doubt: `Failed`, 1 s | failing *n* + 1: `Failed`, 2ⁿ s up to 60 s |
 //!
+//! What is found in part (a kind of address, or a target of a service, could not be asked for) is told like what is found,
+//! and looked at again after 5 s at the latest; but after a whole answer it is `failing` *n* for the first three times: a lost
+//! datagram takes no endpoint away.
+//!
 //! A name server that has just started, or lost its zone, denies everything for a moment; so absence is believed when
 //! it is seen twice, and nothing else was seen between. Every wait is shortened or lengthened by up to a tenth, so
 //! that many proxies that started together do not ask together.
@@ -27,6 +31,8 @@ const ABSENT: Duration = Duration::from_secs(5);
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// The longest wait after a failure.
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+/// So often in a row a part is missing of what was whole before it is believed to be gone.
+const PARTS: u32 = 3;
 /// How much of a wait is left to chance, either way.
 const JITTER: f64 = 0.1;
 
@@ -36,6 +42,8 @@ pub(super) struct Schedule {
     shortest: Duration,
     longest: Duration,
     state: State,
+    /// What was told last was a whole answer.
+    whole: bool,
 }
 
 /// See the table above.
@@ -52,13 +60,21 @@ impl Schedule {
     /// Nothing was seen yet. `ttl`: the shortest and the longest time an answer is believed; whoever calls has made
     /// sure that it is no empty range.
     pub(super) const fn new(ttl: &RangeInclusive<Duration>) -> Self {
-        Self { shortest: *ttl.start(), longest: *ttl.end(), state: State::Well }
+        Self { shortest: *ttl.start(), longest: *ttl.end(), state: State::Well, whole: false }
     }
 
     /// What to tell of what was `seen`, and how long to wait then. `random`: from 0 to 1.
     pub(super) fn after(&mut self, seen: Seen, random: f64) -> (Observation, Duration) {
         let (state, observation, wait) = match (self.state, seen) {
-            (_, Seen::Found { endpoints, ttl }) => {
+            (before, Seen::Found { missing: Some(trouble), .. })
+                if self.whole && before.failures() < PARTS =>
+            {
+                let times = before.failures() + 1;
+                (State::Failing(times), Observation::Failed(SourceError(trouble)), back_off(times))
+            }
+            (_, Seen::Found { endpoints, ttl, missing }) => {
+                self.whole = missing.is_none();
+                let ttl = if self.whole { ttl } else { ttl.min(ABSENT) };
                 (State::Well, Observation::Found(endpoints), self.believed(ttl))
             }
             (State::Doubt | State::Gone, Seen::Absent { ttl, .. }) => {

@@ -21,7 +21,13 @@ fn endpoints() -> Endpoints {
 }
 
 fn found(ttl: u64) -> Seen {
-    Seen::Found { endpoints: endpoints(), ttl: Duration::from_secs(ttl) }
+    Seen::Found { endpoints: endpoints(), ttl: Duration::from_secs(ttl), missing: None }
+}
+
+/// Something, and something else not.
+fn half() -> Seen {
+    let missing = Some("x AAAA: no answer".to_owned());
+    Seen::Found { endpoints: endpoints(), ttl: Duration::from_secs(30), missing }
 }
 
 fn absent(ttl: Option<u64>) -> Seen {
@@ -43,9 +49,13 @@ fn told(observation: &Observation) -> char {
 
 #[test]
 fn what_is_told_and_how_long_is_waited_follows_the_table() {
-    // Seen: found (f), absent (a), trouble (t); told; seconds waited.
+    // Seen: found (f), found in part (h), absent (a), trouble (t); told; seconds waited.
     let table = [
         ("f", "f", vec![30]),
+        ("hh", "ff", vec![5, 5]),
+        ("fhhhhhf", "ftttfff", vec![30, 1, 2, 4, 5, 5, 30]),
+        ("fhfh", "ftft", vec![30, 1, 30, 1]),
+        ("ftth", "fttt", vec![30, 1, 2, 4]),
         ("a", "t", vec![1]),
         ("aa", "tn", vec![1, 7]),
         ("aaa", "tnn", vec![1, 7, 7]),
@@ -67,6 +77,7 @@ fn what_is_told_and_how_long_is_waited_follows_the_table() {
         for look in looks.chars() {
             let seen = match look {
                 'f' => found(30),
+                'h' => half(),
                 'a' => absent(Some(7)),
                 _ => failed(),
             };

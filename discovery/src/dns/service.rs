@@ -72,17 +72,22 @@ impl Plan {
         allow_local: bool,
     ) -> (Seen, Remarks) {
         let mut remarks = Remarks { targets: self.left_out, ..Remarks::default() };
-        let (mut found, mut ttl) = (BTreeMap::new(), ttl);
+        let (mut found, mut ttl, mut lacks) = (BTreeMap::new(), ttl, None);
         for (target, reply) in addresses {
-            if let Reply::Found { items, ttl: shorter } = reply {
-                ttl = ttl.min(*shorter);
-                found.insert(target, answer::usable(&plain(target), items, allow_local, &mut remarks));
+            match reply {
+                Reply::Found { items, ttl: shorter, missing } => {
+                    ttl = ttl.min(*shorter);
+                    lacks = lacks.or(missing.as_ref());
+                    found.insert(target, answer::usable(&plain(target), items, allow_local, &mut remarks));
+                }
+                Reply::Failed(trouble) => lacks = lacks.or(Some(trouble)),
+                Reply::Absent { .. } => {}
             }
         }
         let seen = if found.is_empty() {
             self.without(name, ttl, addresses)
         } else {
-            answer::settle(name, self.endpoints(&found), ttl, &mut remarks)
+            answer::settle(name, self.endpoints(&found), (ttl, lacks.cloned()), &mut remarks)
         };
         (seen, remarks)
     }
@@ -130,7 +135,7 @@ pub(super) fn along(target: &Name, additionals: &[Record]) -> Option<Reply<IpAdd
     let (items, ttls): (Vec<IpAddr>, Vec<u32>) =
         of_target.filter_map(|record| Some((address(&record.data)?, record.ttl))).unzip();
     let ttl = Duration::from_secs(u64::from(*ttls.iter().min()?));
-    Some(Reply::Found { items, ttl })
+    Some(Reply::Found { items, ttl, missing: None })
 }
 
 /// The address in a record, if it has one.

@@ -19,7 +19,7 @@ fn offer(priority: u16, weight: u16, port: u16, target: &str) -> SRV {
 
 fn found(ttl: u64, addresses: &[&str]) -> Reply<IpAddr> {
     let items = addresses.iter().map(|text| text.parse().unwrap()).collect();
-    Reply::Found { items, ttl: Duration::from_secs(ttl) }
+    Reply::Found { items, ttl: Duration::from_secs(ttl), missing: None }
 }
 
 fn absent(ttl: Option<u64>) -> Reply<IpAddr> {
@@ -38,7 +38,7 @@ fn settle<const N: usize>(offers: Vec<SRV>, replies: [(&str, Reply<IpAddr>); N])
 
 fn endpoints(seen: Seen) -> (Endpoints, Duration) {
     match seen {
-        Seen::Found { endpoints, ttl } => (endpoints, ttl),
+        Seen::Found { endpoints, ttl, .. } => (endpoints, ttl),
         other => panic!("{other:?}"),
     }
 }
@@ -86,9 +86,10 @@ fn weights_above_a_thousand_shrink_with_the_others_of_their_tier() {
 #[test]
 fn targets_without_addresses_are_left_out_while_one_has_some() {
     let offers = || vec![offer(1, 1, 80, "a"), offer(2, 1, 80, "b")];
-    for other in [failed(), absent(None)] {
+    for (other, lacks) in [(failed(), Some("a A: no answer")), (absent(None), None)] {
         let (seen, _) = settle(offers(), [("a", other), ("b", found(60, &["10.0.0.2"]))]);
 
+        assert!(matches!(&seen, Seen::Found { missing, .. } if missing.as_deref() == lacks), "{seen:?}");
         assert_eq!(endpoints(seen).0.as_slice(), [endpoint("10.0.0.2:80", 1, 0)]);
     }
 }

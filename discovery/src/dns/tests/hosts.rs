@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dns::answer::Reply;
+use crate::dns::ask::Asker;
 
 #[tokio::test]
 async fn the_addresses_of_both_families_are_endpoints_at_the_port() {
@@ -353,13 +354,13 @@ async fn an_answer_lives_as_long_as_the_first_of_its_records_to_go() {
         _ => denial(answer, ResponseCode::NXDomain),
     })
     .await;
-    let dns = host(&server);
+    let asker = Asker::new(&host(&server).settings).unwrap();
 
     for (asked, expected) in [("order.test", 20), ("alias.test", 5), ("steps.test", 5)] {
-        let reply = dns.asker.host(&name(asked)).await;
+        let reply = asker.host(&name(asked)).await;
 
         assert!(matches!(reply, Reply::Found { ttl, .. } if ttl == seconds(expected)), "{asked}: {reply:?}");
     }
-    let denied = dns.asker.host(&name("none.test")).await;
+    let denied = asker.host(&name("none.test")).await;
     assert!(matches!(denied, Reply::Absent { ttl, .. } if ttl == Some(seconds(7))), "{denied:?}");
 }
