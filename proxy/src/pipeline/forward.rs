@@ -21,6 +21,8 @@ use super::{TRACEPARENT, X_REQUEST_ID, reply, upgrade};
 use crate::clock;
 use crate::config::route::{Fallback, Route};
 use crate::config::service::Protocol;
+use crate::identity::evidence::{CHAINS, STAMPS};
+use crate::identity::passport::TXN_TOKEN;
 use crate::identity::projection;
 use crate::listener::gate::Fault;
 use crate::resilience::breaker::Open;
@@ -61,11 +63,8 @@ impl Outgoing {
     ) -> Result<Self, Rejection> {
         let known = &exchange.known;
         let timeout = cluster.service.timeout;
-        let limit = hop::limit(
-            route.request_timeout.unwrap_or(timeout.request),
-            known.hop.grpc_timeout,
-            known.hop.timeout,
-        );
+        let own = route.request_timeout.unwrap_or(timeout.request);
+        let limit = hop::limit(own, known.hop.grpc_timeout, known.hop.timeout);
         if let (Some(_), Some(limit)) = (known.hop.grpc_timeout, limit) {
             let gone = clock::now().saturating_duration_since(exchange.started);
             hop::write_grpc_timeout(&mut head.headers, limit.saturating_sub(gone));
@@ -73,6 +72,7 @@ impl Outgoing {
         exchange.terms = Terms {
             per_try: route.per_try_timeout.or(timeout.per_try),
             until: limit.map(|limit| exchange.started + limit),
+            hurried: is_hurried(own, limit),
             point: admitted.way.place,
             retries: route.retries,
             is_retry: known.hop.is_retry,
@@ -99,6 +99,10 @@ impl Outgoing {
             None => head.headers.remove(header::HOST),
         };
         let target = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        for name in [TXN_TOKEN, STAMPS, CHAINS, hop::TIMEOUT, hop::ATTEMPT] {
+            // An attempt that was not sent after all may have been made ready for somebody else.
+            head.headers.remove(name);
+        }
         if !cluster.service.plain_identity {
             // What the other service may be told about users, this one may not.
             projection::write(&mut head.headers, None, exchange.snapshot.config.user_headers());
@@ -138,14 +142,20 @@ impl Pipeline {
         let sent = loop {
             match before(&exchange.timer, sent.as_mut()).await {
                 Some(sent) => break sent,
-                None if exchange.is_cut() => return Err(Rejection::NotAuthorized),
-                None => deadline.look_again(exchange, clock::now()).inspect_err(|rejection| {
-                    if *rejection == Rejection::RequestTimeout {
-                        once::ran_out(cluster, &exchange.progress);
+                None if exchange.is_cut() => break Err(Rejection::NotAuthorized),
+                None => {
+                    let Err(rejection) = deadline.look_again(exchange, clock::now()) else { continue };
+                    if rejection == Rejection::RequestTimeout {
+                        once::ran_out(cluster, &exchange.progress, terms);
                     }
-                })?,
+                    break Err(rejection);
+                }
             }
         };
+        if sent.is_err() {
+            // Nothing of it rides on: the next one may enter before the refusal is read.
+            exchange.progress.borrow_mut().leave();
+        }
         exchange.upstream_time = sent.as_ref().ok().map(|(_, held)| held.took());
         sent.map_err(|rejection| clients_fault(exchange).unwrap_or(rejection))
     }
@@ -220,6 +230,11 @@ impl Pipeline {
         }
         exchange.connection.peer_id().is_some() && (tried || self.tried.has(trace))
     }
+}
+
+/// Whether a caller has left the service clearly less time than it may take; hops on the way take a little of it always.
+fn is_hurried(own: Option<Duration>, limit: Option<Duration>) -> bool {
+    limit.is_some_and(|limit| own.is_none_or(|own| limit < own * 9 / 10))
 }
 
 /// Puts host and target where the upstream's protocol has them.

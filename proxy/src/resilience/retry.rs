@@ -40,6 +40,8 @@ pub struct Request {
     pub attempts: u32,
     /// Some hop before us has tried again already, and this is that try.
     pub is_retry: bool,
+    /// How much time is left, if that is known: what would begin later is not tried.
+    pub left: Option<Duration>,
 }
 
 /// How an attempt ended.
@@ -121,7 +123,7 @@ pub fn decide(
         End::NotConnected => rule.is_none(),
         _ => false,
     };
-    match pause {
+    match pause.filter(|pause| request.left.is_none_or(|left| *pause < left)) {
         Some(pause) if is_free || budget() => Verdict::Again(pause),
         _ => Verdict::Stop,
     }

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use std::cell::Cell;
 
-const GET: Request = Request { idempotent: true, replayable: true, attempts: 1, is_retry: false };
+const GET: Request = Request { idempotent: true, replayable: true, attempts: 1, is_retry: false, left: None };
 const POST: Request = Request { idempotent: false, ..GET };
 const SEEN: [End; 4] = [End::Reset, End::TimedOut, End::Unsound, answered(503)];
 const UNSEEN_ENDS: [End; 3] = [End::NotConnected, End::Unsent, End::NotProcessed];
@@ -50,6 +50,21 @@ fn what_is_idempotent_is_tried_again_after_half_of_the_bound_that_doubles() {
 
     assert_eq!(SEEN.map(|end| with(&rule, GET, end)), [second; 4]);
     assert_eq!(SEEN.map(|end| with(&rule, Request { attempts: 2, ..GET }, end)), [third; 4]);
+}
+
+#[test]
+fn what_would_begin_too_late_is_not_tried_and_costs_no_budget() {
+    let asked = Cell::new(0);
+    let verdict = |left: u64| {
+        let request = Request { left: Some(Duration::from_micros(left)), ..GET };
+        decide(Some(&rule(2)), &request, &answered(503), 1 << 63, || {
+            asked.set(asked.get() + 1);
+            true
+        })
+    };
+
+    assert_eq!((verdict(12_500), asked.get()), (Verdict::Stop, 0));
+    assert_eq!((verdict(12_501), asked.get()), (Verdict::Again(Duration::from_micros(12_500)), 1));
 }
 
 #[test]
@@ -154,7 +169,13 @@ fn ends() -> impl Strategy<Value = End> {
 
 fn requests() -> impl Strategy<Value = Request> {
     (any::<bool>(), any::<bool>(), 1_u32..7, any::<bool>()).prop_map(
-        |(idempotent, replayable, attempts, is_retry)| Request { idempotent, replayable, attempts, is_retry },
+        |(idempotent, replayable, attempts, is_retry)| Request {
+            idempotent,
+            replayable,
+            attempts,
+            is_retry,
+            left: None,
+        },
     )
 }
 

@@ -132,6 +132,7 @@ pub async fn send(
     vouch: &impl Fn(&mut HeaderMap, &Bound, u32),
 ) -> Result<(Response<Incoming>, Held), Rejection> {
     let permit = enter(cluster).await?;
+    call.progress.borrow_mut().permit = permit;
     let rule = cluster.service.retry.as_ref().filter(|_| call.terms.retries);
     let began = clock::now();
     let spare = rule.and_then(|rule| {
@@ -160,6 +161,7 @@ pub async fn send(
         };
         let Verdict::Again(pause) = verdict else {
             let took = now.saturating_duration_since(began);
+            let permit = call.progress.borrow_mut().permit.take();
             if let (Some(permit), Some(rule)) = (&permit, &cluster.service.bulkhead) {
                 let good = result.as_ref().is_ok_and(|answer| !answer.response.status().is_server_error());
                 permit.answered(rule, good.then_some(took));
@@ -191,15 +193,17 @@ fn decide(
     call: &Call<'_>,
     end: &End,
 ) -> Verdict {
+    let now = clock::now();
     let request = retry::Request {
         idempotent: spare.is_some_and(|spare| spare.idempotent),
         replayable: call.request.is_some() || spare.is_some_and(|spare| spare.original.is_whole()),
         attempts: call.progress.borrow().attempts,
         is_retry: call.terms.is_retry,
+        left: call.terms.until.map(|until| until.saturating_duration_since(now)),
     };
     let budget = || {
         let Some(rule) = rule else { return true };
-        let granted = cluster.state.budget.withdraw(rule, clock::now());
+        let granted = cluster.state.budget.withdraw(rule, now);
         if !granted {
             cluster.metrics.retry_refused();
         }
@@ -207,9 +211,6 @@ fn decide(
     };
     let verdict = retry::decide(rule, &request, end, fastrand::u64(..), budget);
     match verdict {
-        Verdict::Again(pause) if call.terms.until.is_some_and(|until| clock::now() + pause >= until) => {
-            Verdict::Stop
-        }
         Verdict::Again(_) if *end == End::Unsent => {
             cluster.metrics.resent();
             verdict
@@ -265,7 +266,8 @@ async fn hedged(
         trial.overtaken(clock::now());
     }
     if is_second {
-        progress.replace(beside.take());
+        let permit = progress.borrow_mut().permit.take();
+        progress.replace(Progress { permit, ..beside.take() });
     } else {
         progress.borrow_mut().attempts = 2;
     }

@@ -7,6 +7,7 @@ use super::pool::{Lease, SendError};
 use super::trial::{Active, Trial};
 use crate::clock;
 use crate::pipeline::reject::Rejection;
+use crate::resilience::bulkhead::Permit;
 use crate::resilience::deadline;
 use crate::resilience::retry::End;
 use crate::telemetry::metrics::AttemptEnd;
@@ -35,6 +36,15 @@ pub struct Progress {
     pub failed: Option<(SocketAddr, AttemptEnd)>,
     /// The attempt under way.
     pub(super) trial: Option<Trial>,
+    /// The place in the service, until there is an answer to ride on.
+    pub(super) permit: Option<Permit>,
+}
+
+impl Progress {
+    /// Gives up the place in the service.
+    pub fn leave(&mut self) {
+        self.permit = None;
+    }
 }
 
 /// What is decided before the first attempt.
@@ -44,6 +54,8 @@ pub struct Terms {
     pub per_try: Option<Duration>,
     /// When the head of the answer must be there at the latest, as far as it is known.
     pub until: Option<Instant>,
+    /// The caller has less time than the service may take: that it does not answer in time says nothing of it.
+    pub hurried: bool,
     /// Whose place on the ring it is.
     pub point: Option<u64>,
     /// Whether what the service allows to be tried again is.
@@ -121,7 +133,7 @@ pub(super) async fn once(
     Ok(match sent {
         None => ended(cluster, call, End::TimedOut, Rejection::RequestTimeout),
         Some(Ok(response)) => {
-            let end = answered(&response, &lease);
+            let end = answered(&response, &lease, call.terms.hurried);
             let active = finish(cluster, call.progress, (Some(&end), ""));
             let active = active.ok_or(Rejection::Internal)?;
             Ended { end: Some(end), result: Ok(Answer { response, lease, active }) }
@@ -154,9 +166,15 @@ fn ended(cluster: &Cluster, call: &Call<'_>, end: End, rejection: Rejection) -> 
     Ended { end: Some(end), result: Err(rejection) }
 }
 
-/// The time of the whole call is over: the attempt under way took too long.
-pub fn ran_out(cluster: &Cluster, progress: &RefCell<Progress>) {
-    drop(finish(cluster, progress, (Some(&End::TimedOut), "request_timeout")));
+/// The time of the whole call is over: the attempt under way took too long, unless the caller was in a hurry.
+pub fn ran_out(cluster: &Cluster, progress: &RefCell<Progress>, terms: &Terms) {
+    let end = (!terms.hurried).then_some(&End::TimedOut);
+    drop(finish(cluster, progress, (end, "request_timeout")));
+    let permit = progress.borrow_mut().permit.take();
+    if let (Some(permit), Some(rule)) = (permit, cluster.service.bulkhead.as_ref().filter(|_| end.is_some()))
+    {
+        permit.answered(rule, None);
+    }
 }
 
 /// Writes the attempt under way down; `word` names its end if there was no answer.
@@ -179,13 +197,13 @@ fn finish(
 }
 
 /// What the head of an answer says to those who decide.
-fn answered(response: &Response<Incoming>, lease: &Lease) -> End {
+fn answered(response: &Response<Incoming>, lease: &Lease, hurried: bool) -> End {
     const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
     let headers = response.headers();
     let status = match headers.get(GRPC_STATUS).map(http::HeaderValue::as_bytes) {
         // A gRPC answer that is all trailers: UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL.
         Some(b"14") => 503,
-        Some(b"4") => 504,
+        Some(b"4") if !hurried => 504,
         Some(b"8") => 429,
         Some(b"13") => 500,
         _ => response.status().as_u16(),

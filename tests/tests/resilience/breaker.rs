@@ -201,3 +201,31 @@ fn a_probe_that_leaves_gives_its_place_back() {
     wait::eventually("it to close", || (edge.get("/api").status == 200).then_some(()));
     assert_eq!(count(&together(&edge, "/api", 10), 200), 10);
 }
+
+#[test]
+fn callers_in_a_hurry_open_nothing_and_eject_nobody() {
+    let hangs = || Upstream::at_head(|_, wire| wire.until_gone());
+    let (one, other) = (hangs(), hangs());
+    let edge = Edge::with(|config| {
+        let keys = "breaker: { failures: 3 }, outlier: { consecutive: 2 }, retry: none";
+        config.service_with("api", &[&one, &other], keys).route("* /**", "api").route_with(
+            "slow",
+            "GET /slow",
+            "to: api, timeout: { request: 50ms }",
+        )
+    });
+    let hurried = Client::post("/shop.Orders/Get", "")
+        .header("content-type", "application/grpc")
+        .header("grpc-timeout", "30m");
+
+    for _ in 0..12 {
+        hurried.send(edge.address());
+    }
+    assert_eq!(one.count() + other.count(), 12, "the service is left in peace");
+    let standing = edge.admin_get("/clusters").text();
+    assert!(!standing.contains("ejected"), "{standing}");
+
+    // Whom the service itself keeps waiting for longer than it may takes note of that.
+    let slow: Vec<_> = (0..4).map(|_| edge.get("/slow").status).collect();
+    assert_eq!(slow, [504, 504, 504, 503]);
+}

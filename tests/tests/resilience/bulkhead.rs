@@ -163,3 +163,33 @@ fn a_limit_that_learns_lets_fewer_in_when_the_service_gets_slow() {
     wait::eventually("the limit to fall", || (limit() < 64.0 && limit() >= 1.0).then_some(()));
     assert_eq!(Client::get("/").send(edge.address()).status, 200);
 }
+
+#[test]
+fn a_limit_that_learns_hears_of_requests_that_were_never_answered() {
+    let upstream = Upstream::answering(|request| {
+        let hangs = request.target == "/slow";
+        wait::pause(Duration::from_millis(if hangs { 1_000 } else { 2 }));
+        Reply::new(200)
+    });
+    let edge = Edge::with(|config| {
+        let keys = "bulkhead: { concurrent: 64, queue: 200, wait: 20s, adaptive: true }, outlier: none";
+        let slow = "to: api, timeout: { request: 50ms }";
+        config.service_with("api", &[&upstream], keys).route("* /**", "api").route_with(
+            "slow",
+            "GET /slow",
+            slow,
+        )
+    });
+    let limit =
+        || edge.metric("portcullis_bulkhead_exchanges", &[("upstream_cluster", "api"), ("state", "limit")]);
+    wait::eventually("the limit to rise", || {
+        drop(together(&edge, "/", 16));
+        (limit() > 6.0).then_some(())
+    });
+    let before = limit();
+
+    wait::eventually("the limit to fall", || {
+        assert_eq!(count(&together(&edge, "/slow", 16), 200), 0);
+        (limit() < before).then_some(())
+    });
+}
