@@ -118,9 +118,7 @@ pub async fn run(first: Orders, mut orders: UnboundedReceiver<Orders>, shared: S
 fn seat(pipeline: &Pipeline, rosters: [&Rc<Roster>; 2], next: Option<Arc<Membership>>) {
     let version = next.as_ref().map_or(0, |next| next.trust.version);
     if let Some(membership) = next.as_ref().filter(|_| version != pipeline.seat.turn.get()) {
-        for cluster in &pipeline.snapshot.borrow().clusters {
-            cluster.end_denied(membership);
-        }
+        pipeline.pools.end_denied(membership);
     }
     pipeline.seat.take(next);
     // Every connection looks whether its peer is still believed.
@@ -150,8 +148,9 @@ async fn housekeeping(pipeline: Rc<Pipeline>) {
         if turn == 0 {
             snapshot.limiter.keep_house();
         }
-        for cluster in &pipeline.snapshot.borrow().clusters {
-            cluster.purge(now);
+        pipeline.pools.purge(now);
+        for cluster in &snapshot.clusters {
+            cluster.purge();
         }
         if let Some(log) = pipeline.recorder.log.borrow_mut().as_mut() {
             log.flush();
@@ -196,6 +195,7 @@ impl Worker {
             sweep: Sweep::new(),
             leaving: Cell::new(false),
             seat: Rc::default(),
+            pools: Rc::default(),
             desk: Desk::new(Arc::clone(&shared.in_flight)),
             live: Book::default(),
             gauge: Arc::clone(&shared.gauge),
@@ -229,12 +229,12 @@ impl Worker {
                 let old = old.map(Rc::as_ref);
                 let cluster = Cluster::new(
                     (service.clone(), feed.clone(), zone.clone()),
-                    (tls.clone(), Rc::clone(&self.pipeline.seat)),
+                    (tls.clone(), Rc::clone(&self.pipeline.seat), Rc::clone(&self.pipeline.pools)),
                     metrics,
                     &self.shared.book,
                     old,
                 );
-                tokio::task::spawn_local(cluster.follow());
+                cluster.follow();
                 cluster
             })
         });

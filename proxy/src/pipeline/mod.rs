@@ -50,6 +50,7 @@ use crate::mesh::Seat;
 use crate::resilience::deadline as hop;
 use crate::runtime;
 use crate::sweep::Sweep;
+use crate::upstream::pool::Pools;
 use arrive::Arrived;
 use body::Body;
 use entry::{Entry, Wait};
@@ -88,6 +89,8 @@ pub struct Pipeline {
     pub leaving: Cell<bool>,
     /// Who we are in the mesh.
     pub seat: Rc<Seat>,
+    /// Connections to services.
+    pub pools: Rc<Pools>,
     /// Evidence of users.
     pub desk: Desk,
     /// Requests of the mesh that are going on.
@@ -178,7 +181,7 @@ impl Pipeline {
     }
 
     /// A place among the requests of the process.
-    fn take_load(&self, config: &Config) -> Result<Load, Rejection> {
+    pub(super) fn take_load(&self, config: &Config) -> Result<Load, Rejection> {
         let behind = config.overload.shed_when_behind && self.lag.borrow().sheds(fastrand::u32(..));
         if behind || self.gauge.level() == Level::Refuse {
             return Err(Rejection::Overloaded);

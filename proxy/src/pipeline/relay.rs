@@ -24,6 +24,7 @@ pub async fn relay(
 ) -> Result<(), Refusal> {
     let snapshot = Rc::clone(&pipeline.snapshot.borrow());
     let cluster = snapshot.clusters.get(service.0).ok_or(Refusal::NoService)?;
+    let _load = pipeline.take_load(&snapshot.config).map_err(|_shed| Refusal::Overload)?;
     let member = roster.join();
     let _counted = pipeline.recorder.metrics.active();
     let mut there = tunnel::open(cluster).await.map_err(|_logged| Refusal::NoService)?;

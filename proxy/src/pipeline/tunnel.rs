@@ -48,6 +48,7 @@ impl Pipeline {
         let snapshot = Rc::clone(&exchange.snapshot);
         let connection = Rc::clone(&exchange.connection);
         exchange.known.take_note_of_tunnel(request);
+        exchange.load = Some(self.take_load(&snapshot.config)?);
         let origin = Origin { ..origin(&connection) };
         let allowed = authorized(&snapshot.policy, &origin, &mut exchange.known, None);
         self.count_decision(exchange);

@@ -5,13 +5,13 @@
 //! changed ones when what is spoken to them is the same.
 
 use super::connect::Destination;
-use super::pool::EndpointPool;
+use super::pool::{EndpointPool, Pools};
 use super::state::{Book, ServiceState};
 use crate::balance::hash::Ring;
 use crate::balance::{Lineup, RoundRobin, Rules, Standing, least_request, peak_ewma};
 use crate::clock;
 use crate::config::service::{Balance, Service};
-use crate::mesh::{Membership, Seat};
+use crate::mesh::Seat;
 use crate::route::split::point_for;
 use crate::telemetry::metrics::ServiceMetrics;
 use crate::tls::client::ClientTls;
@@ -23,6 +23,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+use tokio::task::AbortHandle;
 
 /// One service as one worker sees it.
 #[derive(Debug)]
@@ -45,6 +46,10 @@ pub struct Cluster {
     turn: RefCell<RoundRobin>,
     /// When a failed connection was last complained about.
     complained: Cell<Option<Instant>>,
+    /// What takes further sets of endpoints over.
+    follows: RefCell<Option<AbortHandle>>,
+    /// Where pools are registered.
+    all: Rc<Pools>,
 }
 
 /// The endpoints in force, and who of them may be chosen.
@@ -63,7 +68,7 @@ impl Cluster {
     /// Builds it; pools of `before` are taken over where they fit.
     pub fn new(
         (service, feed, zone): (Service, Feed, Option<Arc<str>>),
-        (tls, seat): (Option<ClientTls>, Rc<Seat>),
+        (tls, seat, all): (Option<ClientTls>, Rc<Seat>, Rc<Pools>),
         metrics: Rc<ServiceMetrics>,
         book: &Book,
         before: Option<&Self>,
@@ -80,6 +85,8 @@ impl Cluster {
             set: RefCell::default(),
             turn: RefCell::new(RoundRobin::starting_at(fastrand::u64(..))),
             complained: Cell::new(None),
+            follows: RefCell::default(),
+            all,
             service,
             feed,
             zone,
@@ -91,17 +98,17 @@ impl Cluster {
         cluster
     }
 
-    /// Takes over every further set of endpoints, as long as somebody uses the cluster.
-    pub fn follow(self: &Rc<Self>) -> impl Future<Output = ()> + use<> {
+    /// Takes over every further set of endpoints, until nobody uses the cluster.
+    pub fn follow(self: &Rc<Self>) {
         let (mut feed, cluster) = (self.feed.clone(), Rc::downgrade(self));
-        async move {
+        let follows = tokio::task::spawn_local(async move {
             while let Some(snapshot) = feed.changed().await {
                 let Some(cluster) = Weak::upgrade(&cluster) else { return };
                 let kept = std::mem::take(&mut cluster.set.borrow_mut().pools);
                 cluster.take(snapshot, kept);
-                cluster.state.purge();
             }
-        }
+        });
+        self.follows.replace(Some(follows.abort_handle()));
     }
 
     /// A set of endpoints; pools of endpoints that stay are taken from `kept`.
@@ -110,7 +117,7 @@ impl Cluster {
             kept.into_iter().map(|pool| (pool.address, pool)).collect();
         let pools = snapshot.endpoints.as_slice().iter().map(|endpoint| {
             kept.remove(&endpoint.address)
-                .unwrap_or_else(|| EndpointPool::new(endpoint.address, self.state.endpoint(endpoint.address)))
+                .unwrap_or_else(|| self.all.make(endpoint.address, self.state.endpoint(endpoint.address)))
         });
         let pools = pools.collect();
         *self.set.borrow_mut() = Set { pools, snapshot, ..Set::default() };
@@ -197,18 +204,16 @@ impl Cluster {
         self.tls.is_some() || self.service.mesh.is_some()
     }
 
-    /// Ends the connections to peers that are not believed any more.
-    pub fn end_denied(&self, membership: &Membership) {
-        for pool in &self.set.borrow().pools {
-            pool.end_denied(membership);
-        }
+    /// Forgets what is known of endpoints that are gone: they would count as some that are left out.
+    pub fn purge(&self) {
+        self.state.purge(self.size());
     }
+}
 
-    /// Closes connections unused for too long.
-    pub fn purge(&self, now: Instant) {
-        for pool in &self.set.borrow().pools {
-            pool.purge(now);
-        }
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // Its feed ends with those who follow it.
+        self.follows.take().inspect(AbortHandle::abort);
     }
 }
 

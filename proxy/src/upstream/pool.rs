@@ -24,7 +24,7 @@ use portcullis_ca::verify::Side;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -82,9 +82,10 @@ enum Channel {
 }
 
 impl Shared {
-    /// Whether it may take another request.
+    /// Whether it may take another request, now or later. One whose server allows no streams is none to wait for.
     fn is_good(&self, now: Instant) -> bool {
-        !self.sender.is_closed() && self.bound.as_ref().is_none_or(|bound| now < bound.retires)
+        let takes_some = self.settings.max_streams.get() > 0;
+        takes_some && !self.sender.is_closed() && self.bound.as_ref().is_none_or(|bound| now < bound.retires)
     }
 }
 
@@ -112,7 +113,7 @@ impl Drop for StreamCount {
 
 impl EndpointPool {
     /// No connection yet.
-    pub fn new(address: SocketAddr, stats: Arc<EndpointStats>) -> Rc<Self> {
+    fn new(address: SocketAddr, stats: Arc<EndpointStats>) -> Rc<Self> {
         Rc::new(Self {
             address,
             stats,
@@ -221,7 +222,7 @@ impl EndpointPool {
     }
 
     /// Closes what has been unused for too long.
-    pub fn purge(&self, now: Instant) {
+    fn purge(&self, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
         idle.retain(|kept| {
@@ -242,7 +243,7 @@ impl EndpointPool {
     }
 
     /// Ends the connections to peers that are not believed any more.
-    pub fn end_denied(&self, membership: &Membership) {
+    fn end_denied(&self, membership: &Membership) {
         self.shared.borrow_mut().retain(|shared| {
             let judged = |bound: &Bound| membership.judge(&bound.peer, Side::Server, mesh::now());
             let denied = shared.bound.as_deref().and_then(|bound| judged(bound).err());
@@ -252,6 +253,31 @@ impl EndpointPool {
             }
             denied.is_none()
         });
+    }
+}
+
+/// All pools of one worker: also those of endpoints and services that are gone, as long as an exchange goes on there.
+#[derive(Debug, Default)]
+pub struct Pools(RefCell<Vec<Weak<EndpointPool>>>);
+
+impl Pools {
+    /// A new one for this endpoint.
+    pub fn make(&self, address: SocketAddr, stats: Arc<EndpointStats>) -> Rc<EndpointPool> {
+        let pool = EndpointPool::new(address, stats);
+        self.0.borrow_mut().push(Rc::downgrade(&pool));
+        pool
+    }
+
+    /// Ends the connections to peers that are not believed any more.
+    pub fn end_denied(&self, membership: &Membership) {
+        for pool in self.0.borrow().iter().filter_map(Weak::upgrade) {
+            pool.end_denied(membership);
+        }
+    }
+
+    /// Closes connections unused for too long.
+    pub fn purge(&self, now: Instant) {
+        self.0.borrow_mut().retain(|pool| pool.upgrade().inspect(|pool| pool.purge(now)).is_some());
     }
 }
 

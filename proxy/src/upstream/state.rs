@@ -52,9 +52,12 @@ impl ServiceState {
         lock(&self.endpoints).iter().map(|(address, stats)| (*address, Arc::clone(stats))).collect()
     }
 
-    /// Forgets endpoints that nobody uses any more.
-    pub fn purge(&self) {
-        lock(&self.endpoints).retain(|_, stats| Arc::strong_count(stats) > 1);
+    /// Forgets endpoints that nobody uses any more, if there are more than `listed`.
+    pub fn purge(&self, listed: usize) {
+        let mut endpoints = lock(&self.endpoints);
+        if endpoints.len() > listed {
+            endpoints.retain(|_, stats| Arc::strong_count(stats) > 1);
+        }
     }
 
     /// Which turn of standings this is.

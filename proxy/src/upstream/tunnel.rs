@@ -6,7 +6,7 @@ use super::body::RequestBody;
 use super::cluster::Cluster;
 use super::connect;
 use super::once::Failed;
-use super::pool::{EndpointPool, Lease};
+use super::pool::{EndpointPool, Lease, SendError};
 use super::trial::{Active, Trial};
 use crate::clock;
 use crate::pipeline::reject::{ConnectFault, Rejection};
@@ -50,7 +50,7 @@ pub async fn open(cluster: &Cluster) -> Result<Tunnel, Rejection> {
     let permit = attempt::enter(cluster).await?;
     let mut place =
         permit.zip(cluster.service.bulkhead.as_ref()).map(|(permit, rule)| (permit.stays(rule), permit));
-    let mut failed = Failed::new();
+    let (mut failed, mut unsent) = (Failed::new(), 0);
     loop {
         let now = clock::now();
         let pool = cluster.pick(&failed, fastrand::u64(..), None).ok_or(Rejection::NoEndpoint)?;
@@ -61,24 +61,38 @@ pub async fn open(cluster: &Cluster) -> Result<Tunnel, Rejection> {
             mesh(cluster, &pool, now).await
         };
         let end = match &opened {
-            Ok(_) => Some(End::Answered { status: 200, retry_after: None, tried_behind: false }),
-            Err(Rejection::Connect(_)) => Some(End::NotConnected),
-            // Refused by rule: the endpoint is as well as any.
-            Err(_) => None,
+            Ok(_) => Some(answered(200)),
+            Err((end, _)) => *end,
         };
         let active = cluster.record(trial, end.as_ref(), clock::now());
-        failed.push(pool.address);
-        match opened {
-            Ok((way, lease)) => {
+        match (opened, end) {
+            (Ok((way, lease)), _) => {
                 return Ok(Tunnel { way, _lease: lease, _active: active, _place: place.take() });
             }
-            Err(Rejection::Connect(_)) if failed.len() < cluster.size().min(TRIES) => {}
-            Err(rejection) => return Err(rejection),
+            // A kept connection had ended: the endpoint is as well as any.
+            (Err(_), Some(End::Unsent)) if unsent < TRIES => unsent += 1,
+            (Err(_), Some(_)) if failed.len() + 1 < cluster.size().min(TRIES) => failed.push(pool.address),
+            (Err((_, rejection)), _) => return Err(rejection),
         }
     }
 }
 
-async fn plain(cluster: &Cluster, address: SocketAddr) -> Result<(Way, Option<Lease>), Rejection> {
+/// What became of an attempt at one endpoint (`None`: refused by rule, as any would), and what is said of it.
+type Fault = (Option<End>, Rejection);
+
+const fn answered(status: u16) -> End {
+    End::Answered { status, retry_after: None, tried_behind: false }
+}
+
+const fn not_connected(fault: ConnectFault) -> Fault {
+    (Some(End::NotConnected), Rejection::Connect(fault))
+}
+
+const fn broken(end: End) -> Fault {
+    (Some(end), Rejection::UpstreamReset)
+}
+
+async fn plain(cluster: &Cluster, address: SocketAddr) -> Result<(Way, Option<Lease>), Fault> {
     let made = tokio::time::timeout(cluster.service.timeout.connect, connect::tcp(address)).await;
     let stream = made.map_err(|_elapsed| ConnectFault::Timeout).and_then(|made| {
         made.map_err(|error| {
@@ -86,30 +100,34 @@ async fn plain(cluster: &Cluster, address: SocketAddr) -> Result<(Way, Option<Le
             ConnectFault::Refused
         })
     });
-    stream.map(|stream| (Way::Plain(stream), None)).map_err(Rejection::Connect)
+    stream.map(|stream| (Way::Plain(stream), None)).map_err(not_connected)
 }
 
 async fn mesh(
     cluster: &Cluster,
     pool: &Rc<EndpointPool>,
     now: Instant,
-) -> Result<(Way, Option<Lease>), Rejection> {
-    let mut lease = pool.check_out(cluster.destination(), now, true).await.map_err(Rejection::Connect)?;
+) -> Result<(Way, Option<Lease>), Fault> {
+    let mut lease = pool.check_out(cluster.destination(), now, true).await.map_err(not_connected)?;
     let request = Request::builder()
         .method(Method::CONNECT)
         .uri(pool.address.to_string())
         .body(RequestBody::Empty)
-        .map_err(|_never| Rejection::Internal)?;
+        .map_err(|_never| (None, Rejection::Internal))?;
     let limit = cluster.service.timeout.connect;
-    let answered = tokio::time::timeout(limit, lease.send(request)).await;
-    let answered = answered.map_err(|_elapsed| Rejection::RequestTimeout)?;
-    let mut response = answered.map_err(|_failed| Rejection::UpstreamReset)?;
+    let sent = tokio::time::timeout(limit, lease.send(request)).await;
+    let sent = sent.map_err(|_elapsed| (Some(End::TimedOut), Rejection::RequestTimeout))?;
+    let mut response = sent.map_err(|error| match error {
+        SendError::Unsent(_) => broken(End::Unsent),
+        SendError::Failed(_) | SendError::NotOffered => broken(End::Reset),
+    })?;
     if !response.status().is_success() {
         let (service, status) = (&cluster.service.name, response.status().as_u16());
         tracing::warn!(%service, address = %pool.address, status, "the peer refuses the tunnel");
-        return Err(Rejection::NotAuthorized);
+        let is_rule = !response.status().is_server_error();
+        return Err(if is_rule { (None, Rejection::NotAuthorized) } else { broken(answered(status)) });
     }
-    let upgraded = hyper::upgrade::on(&mut response).await.map_err(|_failed| Rejection::UpstreamReset)?;
+    let upgraded = hyper::upgrade::on(&mut response).await.map_err(|_failed| broken(End::Reset))?;
     Ok((Way::Mesh(Box::new(TokioIo::new(upgraded))), Some(lease)))
 }
 
