@@ -1,7 +1,7 @@
 //! Who is revoked loses what it has: connections, answers under way, users it introduced. In both directions.
 
 use portcullis_tests::sidecar::{Beside, Evidence, Mesh, Sidecar, Svid, id, seen};
-use portcullis_tests::{CaServer, Client, H2Reply, Raw, Reply, Upstream, wait};
+use portcullis_tests::{CaServer, Client, H2Reply, Raw, Refused, Reply, Upstream, wait};
 use std::time::Duration;
 
 const ALL: &str = "id: all, from: [spiffe://shop.example/edge, spiffe://shop.example/edge-two, spiffe://shop.example/svc/*]";
@@ -120,23 +120,56 @@ fn caller(scene: &Scene, payment: &Upstream) -> Sidecar {
         .start()
 }
 
-#[test]
-fn calls_to_a_revoked_server_end_and_no_new_ones_begin() {
-    let scene = scene();
+/// A server that answers `/live` without end.
+fn payment(scene: &Scene) -> Upstream {
     let svid = scene.mesh.svid("svc/payment");
-    let payment = Upstream::build().tls(&svid.server_files(), &["h2"]).h2(|request| {
+    Upstream::build().tls(&svid.server_files(), &["h2"]).h2(|request| {
         if request.target == "/live" {
             H2Reply::new(200).part("first").stall()
         } else {
             H2Reply::new(200).part("ok")
         }
-    });
-    let order = caller(&scene, &payment);
-    assert_eq!(order.call(&Client::get("/a").host("payment")).status, 200);
+    })
+}
+
+/// A call of `order` whose answer has begun.
+fn call_without_end(order: &Sidecar) -> Raw {
     let mut stream = Raw::connect(order.outbound());
     stream.send(Client::get("/live").host("payment").bytes());
     assert_eq!(stream.head("GET").status, 200);
     stream.read_some();
+    stream
+}
+
+#[test]
+fn calls_to_a_revoked_server_end_although_its_endpoint_has_left_the_list() {
+    let scene = scene();
+    let (payment, list, elsewhere) = (payment(&scene), scene.mesh.fresh_path("payment.yaml"), Refused::new());
+    let listed = |address| std::fs::write(&list, format!("[\"{address}\"]\n")).expect("written");
+    listed(payment.address());
+    let order = Beside::joining(&scene.mesh, &scene.server, "svc/order", &scene.app)
+        .rule(ALL)
+        .service("payment", &format!("mesh: {}, file: \"{}\"", id("svc/payment"), list.display()))
+        .start();
+    let mut stream = call_without_end(&order);
+
+    listed(elsewhere.address());
+    wait::eventually("its endpoint to be gone", || {
+        (order.call(&Client::get("/a").host("payment")).status == 503).then_some(())
+    });
+    assert!(stream.stays_quiet(Duration::from_millis(200)), "it was cut off for no reason");
+    scene.mesh.ca().run(&["revoke", "--id", "svc/payment"]).ok();
+
+    assert!(stream.closes_within(SOON).is_some(), "its answer goes on");
+}
+
+#[test]
+fn calls_to_a_revoked_server_end_and_no_new_ones_begin() {
+    let scene = scene();
+    let payment = payment(&scene);
+    let order = caller(&scene, &payment);
+    assert_eq!(order.call(&Client::get("/a").host("payment")).status, 200);
+    let mut stream = call_without_end(&order);
     let before = payment.count();
 
     scene.mesh.ca().run(&["revoke", "--id", "svc/payment"]).ok();
