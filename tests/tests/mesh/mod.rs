@@ -33,5 +33,6 @@ mod property;
 mod revocation;
 mod rotation;
 mod tls;
+mod tunnels;
 mod wire;
 mod world;
