@@ -216,3 +216,24 @@ impl EndpointStats {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_gone_is_forgotten_and_who_is_still_used_is_not() {
+        let state = ServiceState::default();
+        let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let used = state.endpoint(at(1));
+        drop(state.endpoint(at(2)));
+
+        state.purge(2);
+        assert_eq!(state.endpoints().len(), 2, "as many as are listed");
+        state.purge(1);
+        let left: Vec<_> = state.endpoints().into_iter().map(|(address, _)| address).collect();
+
+        assert_eq!(left, [at(1)]);
+        drop(used);
+    }
+}

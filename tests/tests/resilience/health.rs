@@ -78,7 +78,7 @@ fn an_http_check_is_good_with_a_status_that_was_expected_and_no_other() {
         ("path: /200", "well", ""),
         ("path: /299?deep=1", "well", ""),
         ("path: /204, expect: 204", "well", ""),
-        ("path: /200, expect: 204", "ill", "status 200"),
+        ("path: /206, expect: 204", "ill", "status 206"),
         ("path: /300", "ill", "status 300"),
         ("path: /302", "ill", "status 302"),
         ("path: /302, expect: 200-399", "well", ""),
