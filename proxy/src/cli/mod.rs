@@ -111,7 +111,7 @@ enum Command {
     #[command(after_help = "\
 Signals:
   SIGTERM          not ready any more, then (after drain.delay) stop accepting, let requests in flight
-                   end, exit; a second one exits at once
+                   end, exit; a second one cuts what is left
   SIGINT           the same without the delay
   SIGUSR1          open the access log's file again, after logrotate
   SIGHUP           read the configuration again; a change of the file does the same

@@ -126,9 +126,18 @@ fn cluster_rows(control: &Control, deployment: &Deployment) -> Vec<ClusterRow> {
         };
         let rows: Vec<_> = snapshot.endpoints.as_slice().iter().map(row).collect();
         // A service that has nobody is what one looks for here.
-        if rows.is_empty() { vec![ClusterRow { standing: "nobody", ..nobody }] } else { rows }
+        if rows.is_empty() { vec![of_nobody(nobody, status.checked.is_some())] } else { rows }
     });
     rows.collect()
+}
+
+/// Of a service that has no endpoint; `checked`: who knows has been asked.
+fn of_nobody(mut row: ClusterRow, checked: bool) -> ClusterRow {
+    row.standing = "nobody";
+    if row.trouble.is_empty() && checked {
+        row.trouble = "it was said that there are none".to_owned();
+    }
+    row
 }
 
 fn breaker_rows(control: &Control, config: &Config) -> Vec<BreakerRow> {

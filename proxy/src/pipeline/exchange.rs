@@ -206,7 +206,7 @@ impl Exchange {
             service: self.cluster.as_ref().map(|cluster| &*cluster.service.name),
             endpoint: progress.endpoint,
             attempts: progress.attempts,
-            failed: progress.failed.filter(|_| progress.attempts > 1),
+            failed: progress.failed,
             degraded: self.degraded.as_ref().map(HeaderValue::as_bytes),
             grpc_status: self.grpc_status,
             upstream_time: self.upstream_time,

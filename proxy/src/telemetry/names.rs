@@ -160,7 +160,7 @@ pub const RESENDS: Family = counter(
 /// Attempts; by service and result: `made`, or `refused` by the budget.
 pub const RETRIES: Family = counter(
     "portcullis_upstream_retries_total",
-    "Attempts made again because the one before failed, and those the budget did not allow.",
+    "Attempts made again because the one before failed or was slow (hedge), and those the budget did not allow.",
 );
 /// Requests; by service.
 pub const OVERFLOWS: Family = counter(

@@ -262,14 +262,16 @@ async fn hedged(
     let second = pin!(once(cluster, &mut other, &avoid, vouch));
     let (ended, is_second) = first_good(first, second).await;
     let slower = if is_second { progress } else { &beside };
-    if let Some(trial) = slower.borrow_mut().trial.take() {
-        trial.overtaken(clock::now());
-    }
+    let overtaken = slower.borrow_mut().overtaken(clock::now());
     if is_second {
         let permit = progress.borrow_mut().permit.take();
         progress.replace(Progress { permit, ..beside.take() });
     } else {
         progress.borrow_mut().attempts = 2;
+    }
+    if let Some((whom, took)) = overtaken {
+        cluster.metrics.attempt_ended(took, whom.1);
+        progress.borrow_mut().failed = Some(whom);
     }
     ended
 }

@@ -32,8 +32,10 @@ pub struct Progress {
     pub attempts: u32,
     /// Endpoint of the last one.
     pub endpoint: Option<SocketAddr>,
-    /// The last attempt that failed: where, and how.
+    /// The last attempt that failed before another was made, or asked for: where, and how.
     pub failed: Option<(SocketAddr, AttemptEnd)>,
+    /// The same of the last attempt, if it failed.
+    pub(super) last: Option<(SocketAddr, AttemptEnd)>,
     /// The attempt under way.
     pub(super) trial: Option<Trial>,
     /// The place in the service, until there is an answer to ride on.
@@ -41,6 +43,19 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// What has failed has failed before another attempt now.
+    fn go_on(&mut self) {
+        self.failed = self.last.take().or(self.failed);
+    }
+
+    /// Another attempt beside the one under way was quicker, and it is let go. What it has taken so far.
+    pub(super) fn overtaken(&mut self, now: Instant) -> Option<((SocketAddr, AttemptEnd), Duration)> {
+        let trial = self.trial.take()?;
+        trial.overtaken(now);
+        let took = now.saturating_duration_since(trial.began);
+        Some(((trial.pool.address, AttemptEnd::Failed("overtaken")), took))
+    }
+
     /// Gives up the place in the service.
     pub fn leave(&mut self) {
         self.permit = None;
@@ -100,6 +115,7 @@ pub(super) async fn once(
     vouch: &impl Fn(&mut HeaderMap, &Bound, u32),
 ) -> Result<Ended, Rejection> {
     let now = clock::now();
+    call.progress.borrow_mut().go_on();
     let leave = cluster.ask_leave(now).map_err(Rejection::BreakerOpen)?;
     let pool = cluster.pick(failed, fastrand::u64(..), call.terms.point).ok_or(Rejection::NoEndpoint)?;
     let attempt = call.progress.borrow().attempts + 1;
@@ -191,7 +207,7 @@ fn finish(
     };
     cluster.metrics.attempt_ended(now.saturating_duration_since(trial.began), told);
     if end.is_some_and(End::is_failure) {
-        progress.borrow_mut().failed = Some((trial.pool.address, told));
+        progress.borrow_mut().last = Some((trial.pool.address, told));
     }
     Some(cluster.record(trial, end, now))
 }

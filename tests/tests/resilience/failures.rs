@@ -411,3 +411,39 @@ fn m33_while_nobody_answers_the_name_the_last_good_answer_counts() {
             .then_some(())
     });
 }
+
+#[test]
+fn the_log_names_who_failed_before_and_who_failed_last() {
+    let (dead, ill) = (Refused::new(), Upstream::replying(503));
+    let edge = Edge::with(|config| {
+        let keys = "balance: round-robin, outlier: none, retry: { floor: 100/s }";
+        config.service_with("api", &[&dead, &ill], keys).route("* /**", "api").workers(1)
+    });
+    let expected = [(dead.address(), "connect_refused"), (ill.address(), "503")];
+
+    for _ in 0..4 {
+        let line = edge.line_of(&edge.get("/"));
+        let (first, last) = (field(&line, "portcullis.failed"), field(&line, "portcullis.endpoint"));
+        assert_eq!(field(&line, "portcullis.attempts"), 2, "{line}");
+        let before = expected.iter().find(|(address, _)| last != address.to_string().as_str());
+        let (address, how) = before.expect("the other one");
+        assert_eq!(first, format!("{address} {how}").as_str(), "{line}");
+    }
+}
+
+#[test]
+fn a_failure_that_opens_the_breaker_is_named_although_nobody_is_asked_again() {
+    let (dead, other) = (Refused::new(), Refused::new());
+    let edge = Edge::with(|config| {
+        let keys = "breaker: { failures: 1, open: 60s }, outlier: none";
+        config.service_with("api", &[&dead, &other], keys).route("* /**", "api")
+    });
+
+    let opened = edge.line_of(&edge.get("/"));
+    let refused = edge.line_of(&edge.get("/"));
+
+    assert_eq!(field(&opened, "error.type"), "breaker_open");
+    let failed = field(&opened, "portcullis.failed").as_str().unwrap_or_default();
+    assert!(failed.ends_with(" connect_refused"), "{opened}");
+    assert!(field(&refused, "portcullis.failed").is_null(), "{refused}");
+}

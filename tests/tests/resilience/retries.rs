@@ -158,6 +158,9 @@ fn a_second_try_beside_a_slow_first_one_answers_sooner() {
     assert_eq!(count(&answers, 200), 4);
     assert!(slow.count() >= 1, "the slow one was never asked");
     slow.wait_all_closed();
+    let overtaken = format!("{} overtaken", slow.address());
+    let lines = edge.wait_for_lines(4);
+    assert!(lines.iter().any(|line| field(line, "portcullis.failed") == overtaken.as_str()), "{lines:?}");
 }
 
 #[test]

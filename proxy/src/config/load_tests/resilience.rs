@@ -223,7 +223,7 @@ fn retry_says_what_it_takes() {
             "«off»",
             "bad-value: `retry` cannot be `off` | it can be `none`, or keys in braces, as in `{ key: value }`",
         ),
-        ("{ attempts: «1» }", "bad-value: 1 is out of range | from 2 to 5"),
+        ("{ attempts: «1» }", "bad-value: 1 is out of range | from 2 to 5; to try once, write `retry: none`"),
         ("{ attempts: «6» }", "bad-value: 6 is out of range | from 2 to 5"),
         (
             "{ backoff: { base: «1s» } }",

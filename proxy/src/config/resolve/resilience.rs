@@ -40,7 +40,7 @@ pub(super) fn retry(raw: Option<&Spanned<OrNone<raw::Retry>>>, context: &Context
         let default = Retry::default();
         let key = raw.idempotency_key.as_ref();
         Retry {
-            attempts: context.number(raw.attempts.as_ref(), (2, 5), default.attempts),
+            attempts: attempts(raw.attempts.as_ref(), default.attempts, context),
             backoff: backoff(&raw.backoff, default.backoff, context),
             budget: percent(raw.budget.as_ref(), (1, "`retry: none`"), default.budget, context),
             floor: raw.floor.as_ref().map_or(default.floor, |text| floor(text, context)),
@@ -50,6 +50,15 @@ pub(super) fn retry(raw: Option<&Spanned<OrNone<raw::Retry>>>, context: &Context
             hedge: raw.hedge.as_ref().map(|time| context.time(Some(time), Duration::ZERO)),
         }
     })
+}
+
+fn attempts(number: Option<&Spanned<u32>>, default: u32, context: &Context<'_>) -> u32 {
+    let Some(once) = number.filter(|number| number.value < 2) else {
+        return context.number(number, (2, 5), default);
+    };
+    let help = "from 2 to 5; to try once, write `retry: none`";
+    context.error(Code::BadValue, once.span, format!("{} is out of range", once.value), help);
+    default
 }
 
 fn backoff(raw: &raw::Backoff, default: (Duration, Duration), context: &Context<'_>) -> (Duration, Duration) {
