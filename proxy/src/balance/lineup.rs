@@ -50,6 +50,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Whether something speaks against it.
+    pub fn is_bad(&self, now: Instant) -> bool {
+        self.health == Health::Ill || self.refuses || self.is_out(now)
+    }
+
     fn is_out(&self, now: Instant) -> bool {
         self.ejected_until.is_some_and(|until| now < until)
     }

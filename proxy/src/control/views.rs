@@ -9,6 +9,7 @@ use crate::config::{Config, effective};
 use crate::deployment::{Deployment, ListenerPlan};
 use crate::resilience::breaker::Forced;
 use crate::route;
+use crate::upstream::state::ServiceState;
 use portcullis_discovery::Endpoint;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -104,7 +105,7 @@ fn cluster_rows(control: &Control, deployment: &Deployment) -> Vec<ClusterRow> {
             protocol: protocol_word(service.protocol).to_owned(),
             tls: service.tls.is_some() || service.mesh.is_some(),
             source: status.source.to_string(),
-            trouble: status.trouble.map(|(_, why)| why.to_string()).unwrap_or_default(),
+            trouble: status.trouble.map_or_else(|| panic_words(&state), |(_, why)| why.to_string()),
             ..ClusterRow::default()
         };
         let row = |endpoint: &Endpoint| {
@@ -129,6 +130,11 @@ fn cluster_rows(control: &Control, deployment: &Deployment) -> Vec<ClusterRow> {
         if rows.is_empty() { vec![of_nobody(nobody, status.checked.is_some())] } else { rows }
     });
     rows.collect()
+}
+
+fn panic_words(state: &ServiceState) -> String {
+    let words = if state.panics.load(Ordering::Relaxed) { "too few are well: all are used" } else { "" };
+    words.to_owned()
 }
 
 /// Of a service that has no endpoint; `checked`: who knows has been asked.

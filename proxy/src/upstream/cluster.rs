@@ -8,7 +8,7 @@ use super::connect::Destination;
 use super::pool::{EndpointPool, Pools};
 use super::state::{Book, ServiceState};
 use crate::balance::hash::Ring;
-use crate::balance::{Lineup, RoundRobin, Rules, Standing, least_request, peak_ewma};
+use crate::balance::{Lineup, Mode, RoundRobin, Rules, Standing, least_request, peak_ewma};
 use crate::clock;
 use crate::config::service::{Balance, Service};
 use crate::mesh::Seat;
@@ -176,10 +176,24 @@ impl Cluster {
             panic: self.service.outlier.map_or(0, |outlier| outlier.panic),
         };
         set.lineup = Lineup::new(&standings, &rules, now);
+        self.say_panic(set.lineup.mode == Mode::Panic && standings.iter().any(|one| one.is_bad(now)));
         if matches!(self.service.balance, Balance::Hash(_)) {
             let identity =
                 |index: usize| endpoints.get(index).map_or(0, |endpoint| identity(endpoint.address));
             set.ring = Ring::new(&set.lineup, identity);
+        }
+    }
+
+    /// Says when checks and ejections begin to be ignored, and when they count again.
+    fn say_panic(&self, panics: bool) {
+        if self.state.panics.swap(panics, Ordering::Relaxed) == panics {
+            return;
+        }
+        let service = &self.service.name;
+        if panics {
+            tracing::warn!(event = "endpoints_panic", %service, "too few are well: all that take connections are used");
+        } else {
+            tracing::info!(event = "endpoints_calm", %service, "enough are well again: no other is used");
         }
     }
 

@@ -36,6 +36,8 @@ pub struct ServiceState {
     pub bulkhead: Arc<Bulkhead>,
     /// What may be spent on trying again.
     pub budget: Budget,
+    /// Too few endpoints are well, so that it does not matter who is.
+    pub panics: AtomicBool,
     /// Counts up when some endpoint stands otherwise than before: whoever chooses must look again.
     turn: AtomicU64,
     endpoints: Mutex<HashMap<SocketAddr, Arc<EndpointStats>>>,

@@ -358,6 +358,8 @@ fn when_all_are_ill_all_are_asked_unless_the_file_says_otherwise() {
 
     assert!((0..10).all(|_| edge.get("/").status == 200));
     assert!(served(&a) > 0 && served(&b) > 0, "not all are asked");
+    assert!(edge.wait_for_message("endpoints_panic").contains("service=panics"));
+    assert!(edge.admin_get("/clusters").text().contains("too few are well"));
     let refused = edge.get("/never");
     assert_eq!((refused.status, refused.json()["code"].as_str()), (503, Some("NO_ENDPOINT")));
     wait::eventually("the gauge", || {
@@ -369,8 +371,11 @@ fn when_all_are_ill_all_are_asked_unless_the_file_says_otherwise() {
     });
 
     a_well.store(true, Ordering::SeqCst);
-    becomes(&edge, "never", &a, "well");
-    assert_eq!(edge.get("/never").status, 200);
+    for service in ["panics", "never"] {
+        becomes(&edge, service, &a, "well");
+    }
+    assert_eq!((edge.get("/").status, edge.get("/never").status), (200, 200));
+    assert!(edge.wait_for_message("endpoints_calm").contains("service=panics"));
 }
 
 #[test]
